@@ -14,3 +14,5 @@
 
 // In reading order, from the words that everything uses to what the user sees.
 pub mod base;
+
+pub mod crypto;
