@@ -1,0 +1,150 @@
+//! Key lines, pack lines and slot lines: the text of a key file (spec/keys.md).
+
+use std::collections::BTreeSet;
+
+use bech32::{Bech32, Hrp};
+use zeroize::Zeroizing;
+
+use crate::base::bytes::Cursor;
+use crate::base::id::Guid;
+use crate::base::limits::{EPOCH_MAX, KEY_EPOCHS_MAX, KEY_FILE_BYTES_MAX, SLOTS_MAX};
+use crate::format::slot::Slot;
+use crate::format::{FormatError, check_limit, damaged, json};
+
+/// Bytes of a key line: guid (16) ‖ epoch (4) ‖ MK (32).
+pub const KEY_BYTES: usize = 52;
+/// Bytes of a pack line.
+pub const PACK_BYTES: usize = 196;
+
+const KEY_PREFIX: &str = "vault-key-";
+const PACK_PREFIX: &str = "vault-pack-";
+
+/// What a key line says beside the key itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyFields {
+    /// The database.
+    pub guid: Guid,
+    /// Which of its vault keys.
+    pub epoch: u32,
+}
+
+/// Splits the bytes of a key line.
+///
+/// # Errors
+/// `Damaged` when the epoch is not legal.
+pub fn split_key(bytes: &[u8; KEY_BYTES]) -> Result<(KeyFields, &[u8; 32]), FormatError> {
+    let mut cursor = Cursor::new(bytes);
+    let guid = Guid(cursor.array("the guid of a key")?);
+    let epoch = cursor.u32("the epoch of a key")?;
+    let key = bytes.last_chunk().ok_or_else(|| damaged("a key line is cut short"))?;
+    if !(1..=EPOCH_MAX).contains(&epoch) {
+        return Err(damaged("a key line has no legal epoch"));
+    }
+    Ok((KeyFields { guid, epoch }, key))
+}
+
+/// The bytes of a key line.
+pub fn join_key(fields: KeyFields, key: &[u8; 32]) -> Zeroizing<[u8; KEY_BYTES]> {
+    let mut bytes = Zeroizing::new([0; KEY_BYTES]);
+    bytes[..16].copy_from_slice(&fields.guid.0);
+    bytes[16..20].copy_from_slice(&fields.epoch.to_le_bytes());
+    bytes[20..].copy_from_slice(key);
+    bytes
+}
+
+/// The text of a key line, without its line end.
+pub fn key_text(bytes: &[u8; KEY_BYTES]) -> Zeroizing<String> {
+    to_bech32(KEY_PREFIX, bytes)
+}
+
+/// The text of a pack line, without its line end.
+pub fn pack_text(bytes: &[u8; PACK_BYTES]) -> Zeroizing<String> {
+    to_bech32(PACK_PREFIX, bytes)
+}
+
+/// What a key file says, line by line.
+pub struct KeyFile {
+    /// Key lines, ascending by epoch, all of one guid.
+    pub keys: Vec<Zeroizing<[u8; KEY_BYTES]>>,
+    /// The pack line.
+    pub pack: Option<Zeroizing<[u8; PACK_BYTES]>>,
+    /// Slots to copy into every backup.
+    pub slots: Vec<Slot>,
+}
+
+/// Parses the text of a key file. No message quotes a line.
+///
+/// # Errors
+/// `Damaged` with the number of the line; `Limit`; `Unsupported` for an unknown slot.
+pub fn parse(text: &[u8]) -> Result<KeyFile, FormatError> {
+    check_limit("a key file", text.len(), KEY_FILE_BYTES_MAX)?;
+    let text = std::str::from_utf8(text).map_err(|_| damaged("the key file is not text"))?;
+    let mut file = KeyFile { keys: Vec::new(), pack: None, slots: Vec::new() };
+    for (number, line) in (1..).zip(text.split('\n')) {
+        let refused = |_| damaged(format!("line {number} of the key file is not one that vault writes"));
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        } else if let Some(slot) = line.strip_prefix("slot ") {
+            file.slots.push(Slot::parse(json::parse(slot.as_bytes()).map_err(refused)?)?);
+        } else if line.starts_with("VAULT-PACK-1") && file.pack.is_none() {
+            file.pack = Some(from_bech32(PACK_PREFIX, line).map_err(refused)?);
+        } else {
+            let key = from_bech32::<KEY_BYTES>(KEY_PREFIX, line).map_err(refused)?;
+            split_key(&key).map_err(refused)?;
+            file.keys.push(key);
+        }
+    }
+    check_limit("epochs of a key file", file.keys.len(), KEY_EPOCHS_MAX)?;
+    check_limit("slots of a key file", file.slots.len(), SLOTS_MAX)?;
+    check_consistent(&mut file)?;
+    let ids: BTreeSet<_> = file.slots.iter().map(|slot| slot.id).collect();
+    if ids.len() < file.slots.len() {
+        return Err(damaged("two slots of the key file have one id"));
+    }
+    Ok(file)
+}
+
+/// One guid, each epoch once, keys or a pack line.
+fn check_consistent(file: &mut KeyFile) -> Result<(), FormatError> {
+    file.keys.sort_by_key(|key| split_key(key).map_or(0, |(fields, _)| fields.epoch));
+    for pair in file.keys.windows(2) {
+        let ((left, _), (right, _)) = (split_key(&pair[0])?, split_key(&pair[1])?);
+        if left.guid != right.guid || left.epoch == right.epoch {
+            return Err(damaged("the key file holds keys that do not belong together"));
+        }
+    }
+    match (file.keys.is_empty(), file.pack.is_some()) {
+        (true, false) => Err(damaged("the key file holds no key")),
+        (false, true) => Err(damaged("the key file holds a key and a pack-only key")),
+        _ => Ok(()),
+    }
+}
+
+fn to_bech32(prefix: &str, bytes: &[u8]) -> Zeroizing<String> {
+    let encoded = Hrp::parse(prefix).ok().and_then(|hrp| bech32::encode_upper::<Bech32>(hrp, bytes).ok());
+    match encoded {
+        Some(text) => Zeroizing::new(text),
+        None => unreachable!("196 bytes are below the 1023 characters of the bech32 crate"),
+    }
+}
+
+fn from_bech32<const N: usize>(prefix: &str, text: &str) -> Result<Zeroizing<[u8; N]>, FormatError> {
+    let refused = || damaged("not a key of vault's");
+    if text.bytes().any(|byte| byte.is_ascii_lowercase()) {
+        return Err(refused());
+    }
+    let checked = bech32::primitives::decode::CheckedHrpstring::new::<Bech32>(text).map_err(|_| refused())?;
+    if checked.hrp().to_lowercase() != prefix {
+        return Err(refused());
+    }
+    let mut bytes = Zeroizing::new([0; N]);
+    let mut found = checked.byte_iter();
+    for byte in bytes.iter_mut() {
+        *byte = found.next().ok_or_else(refused)?;
+    }
+    // The last character may carry padding bits; they are zero in the only spelling.
+    if found.next().is_some() || *to_bech32(prefix, bytes.as_slice()) != text {
+        return Err(refused());
+    }
+    Ok(bytes)
+}
