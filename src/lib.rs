@@ -15,5 +15,6 @@
 // In reading order, from the words that everything uses to what the user sees.
 pub mod base;
 
+pub mod chunk;
 pub mod crypto;
 pub mod format;
