@@ -17,4 +17,5 @@ pub mod base;
 
 pub mod chunk;
 pub mod crypto;
+pub mod dump;
 pub mod format;

@@ -1,0 +1,261 @@
+//! Watches a dump stream go by: what it is, and whether it ends where a dump
+//! of its kind ends.
+//!
+//! The observer sees the bytes in slabs of any size and changes none of them.
+//! It does no I/O, keeps a few hundred bytes whatever the stream holds, and
+//! its report does not depend on how the stream was cut into slabs.
+//!
+//! Why it is needed: a `pg_dumpall` whose backend dies in the middle of a
+//! table still closes that table properly. What is left is valid SQL that
+//! restores without one error and with half of the rows. Only the missing end
+//! marker tells, and a text search for it finds the markers of the databases
+//! that were finished, or one that somebody stored in a row or a function.
+//!
+//! Guaranteed: no proper prefix of one `pg_dump` or `pg_dumpall` output is
+//! judged [`Verdict::Complete`], but for the prefix that lacks only the blank
+//! line with which both tools end.
+//!
+//! Not guaranteed: that the rows are right, nor that a sequence of dumps has
+//! all its members. A sequence that stops exactly between two of them is a
+//! shorter sequence. A dump without `\restrict` lines (PostgreSQL before
+//! August 2025) that is cut inside a row block *and followed by another one*
+//! reads as one dump, to `psql` as to us.
+
+mod head;
+mod ledger;
+mod lexer;
+mod line;
+mod shortfall;
+
+use std::fmt;
+use std::str::FromStr;
+
+use head::{HEAD_BYTES_MAX, Head};
+use ledger::Ledger;
+use lexer::Lexer;
+
+pub use shortfall::{EndMarker, Seen, Shortfall};
+
+/// What the stream is, judged from its first bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DumpKind {
+    /// Plain text of `pg_dumpall`.
+    PgDumpall,
+    /// Plain text of `pg_dump`, or of `pg_restore` writing a script.
+    PgDump,
+    /// `pg_dump -Fc`.
+    PgCustom,
+    /// A tar archive, which is what `pg_dump -Ft` writes.
+    Tar,
+    /// `mysqldump` or `mariadb-dump`.
+    Mysql,
+    /// `mongodump --archive`.
+    Mongo,
+    /// Anything else: just bytes.
+    Raw,
+}
+
+impl DumpKind {
+    /// Every kind, for tables and tests.
+    pub const ALL: [Self; 7] =
+        [Self::PgDumpall, Self::PgDump, Self::PgCustom, Self::Tar, Self::Mysql, Self::Mongo, Self::Raw];
+
+    /// The name used in manifests and reports.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::PgDumpall => "pg_dumpall",
+            Self::PgDump => "pg_dump",
+            Self::PgCustom => "pg_dump-custom",
+            Self::Tar => "tar",
+            Self::Mysql => "mysqldump",
+            Self::Mongo => "mongodump",
+            Self::Raw => "raw",
+        }
+    }
+}
+
+impl fmt::Display for DumpKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A name that [`DumpKind::as_str`] never returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown dump kind")]
+pub struct UnknownKind;
+
+impl FromStr for DumpKind {
+    type Err = UnknownKind;
+
+    fn from_str(name: &str) -> Result<Self, UnknownKind> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name).ok_or(UnknownKind)
+    }
+}
+
+/// Whether the stream ends where a dump of its kind ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Every dump that was begun was finished, and nothing follows the last.
+    Complete,
+    /// This kind has no end that is checked.
+    Unchecked,
+    /// The stream was cut short, or is not what its head says.
+    Incomplete(Shortfall),
+}
+
+/// What is known once the stream has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// What the stream is.
+    pub kind: DumpKind,
+    /// Whether it is whole.
+    pub verdict: Verdict,
+    /// How many bytes went by.
+    pub bytes: u64,
+}
+
+/// Watches one stream from its first byte to its last.
+///
+/// ```
+/// use vault::dump::{DumpKind, Observer, Verdict};
+///
+/// let mut observer = Observer::new();
+/// observer.push(b"--\n-- PostgreSQL database dump\n--\n\n");
+/// observer.push(b"COPY t (id) FROM stdin;\n1\n\\.\n");
+/// let report = observer.finish();
+/// assert_eq!(report.kind, DumpKind::PgDump);
+/// assert!(matches!(report.verdict, Verdict::Incomplete(_)));
+/// ```
+///
+/// A clone judges the stream as it is so far while the original watches on.
+#[derive(Clone, Debug)]
+pub struct Observer {
+    bytes: u64,
+    stage: Stage,
+}
+
+/// An observer first collects the head, then knows what to do with the rest.
+#[derive(Clone, Debug)]
+enum Stage {
+    Head(Head),
+    Known(Known),
+}
+
+/// A stream whose kind is settled, and its end check if there is one.
+#[derive(Clone, Debug)]
+struct Known {
+    kind: DumpKind,
+    script: Option<Box<Script>>,
+}
+
+impl Observer {
+    /// An observer of a stream that has not begun.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { bytes: 0, stage: Stage::Head(Head::new()) }
+    }
+
+    /// Looks at the next bytes of the stream.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.bytes += bytes.len() as u64;
+        match &mut self.stage {
+            Stage::Known(known) => known.push(bytes),
+            Stage::Head(head) => {
+                let rest = head.take(bytes);
+                if head.bytes().len() == HEAD_BYTES_MAX {
+                    let mut known = Known::after(head);
+                    known.push(rest);
+                    self.stage = Stage::Known(known);
+                }
+            }
+        }
+    }
+
+    /// What the stream is, as far as it has been seen.
+    #[must_use]
+    pub fn kind(&self) -> DumpKind {
+        match &self.stage {
+            Stage::Head(head) => head.judge(),
+            Stage::Known(known) => known.kind,
+        }
+    }
+
+    /// How many bytes have been seen.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The judgement, once the stream has ended.
+    #[must_use]
+    pub fn finish(self) -> Report {
+        let known = match self.stage {
+            Stage::Head(head) => Known::after(&head),
+            Stage::Known(known) => known,
+        };
+        let expected = EndMarker::of(known.kind);
+        Report {
+            kind: known.kind,
+            verdict: known.script.map_or(Verdict::Unchecked, |script| script.finish(expected)),
+            bytes: self.bytes,
+        }
+    }
+}
+
+impl Default for Observer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Known {
+    /// Settles the kind; the head's bytes are watched too.
+    fn after(head: &Head) -> Self {
+        let kind = head.judge();
+        let script = match kind {
+            DumpKind::PgDump | DumpKind::PgDumpall => Some(Box::default()),
+            DumpKind::PgCustom | DumpKind::Tar | DumpKind::Mysql | DumpKind::Mongo | DumpKind::Raw => None,
+        };
+        let mut known = Self { kind, script };
+        known.push(head.bytes());
+        known
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        if let Some(script) = &mut self.script {
+            script.push(bytes);
+        }
+    }
+}
+
+/// The end check of a PostgreSQL script: the lexer finds the lines that are
+/// neither rows nor inside a literal, the ledger keeps count of what they say.
+#[derive(Clone, Debug, Default)]
+struct Script {
+    lexer: Lexer,
+    ledger: Ledger,
+}
+
+impl Script {
+    fn push(&mut self, bytes: &[u8]) {
+        self.lexer.push(bytes, &mut self.ledger);
+    }
+
+    fn finish(&self, expected: EndMarker) -> Verdict {
+        let seen = self.lexer.unfinished().or_else(|| self.ledger.unfinished());
+        match seen {
+            None => Verdict::Complete,
+            Some(seen) => Verdict::Incomplete(Shortfall {
+                expected,
+                seen,
+                begun: self.ledger.begun(),
+                completed: self.ledger.completed(),
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,307 @@
+//! Finds the lines of a PostgreSQL script that are neither rows nor literals.
+//!
+//! The text of an end marker may stand at the start of a line inside a row
+//! block, a string, a quoted name or a function body. So the lexer follows
+//! just enough of the syntax that `pg_dump` writes to know which lines are
+//! its own:
+//!
+//! 1. After a line that ends in ` FROM stdin;` come rows, up to a line `\.`.
+//!    `pg_dump` escapes newlines and backslashes in rows.
+//! 2. `'…'` and `"…"` run to the next quote of their kind. A doubled quote is
+//!    an end and a beginning. Backslashes mean nothing here: `pg_dump` doubles
+//!    the quote in every kind of string, and never escapes it with `\`.
+//! 3. `$tag$…$tag$` runs to its own tag.
+//! 4. `--` is a comment and `\` a command at the start of a line only; both
+//!    end with the line, whatever quotes they hold.
+//!
+//! Cost: this sees every byte of every dump. Rows are searched for their end
+//! and nothing else; elsewhere each step is one search for the next byte that
+//! can matter. Memory: the head of the current line, and a dollar
+//! tag, both bounded.
+
+use memchr::memmem::Finder;
+use memchr::{memchr, memchr3};
+
+use super::ledger::Ledger;
+use super::line::Line;
+use super::shortfall::Seen;
+
+/// A dollar tag is an identifier; `pg_dump` makes them from a few letters. A
+/// longer one is taken for code: the limit bounds what the input makes us keep.
+const TAG_BYTES_MAX: usize = 128;
+
+/// How far to look byte by byte before a search is set up. Rows written as
+/// `INSERT` are mostly `', '` between two values.
+const NEAR_BYTES: usize = 4;
+
+/// What ends the statement that introduces rows.
+const ROWS_BEGIN: &[u8; 12] = b" FROM stdin;";
+
+/// What ends the rows. Its first newline may be that of `FROM stdin;`.
+const ROWS_END: &[u8; 4] = b"\n\\.\n";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    LineStart,
+    /// After `-` at the start of a line.
+    Dash,
+    /// In a comment or a command.
+    Line,
+    /// In SQL, outside literals.
+    Code,
+    /// In `'…'` or `"…"`.
+    Quoted(u8),
+    /// After a `$` that may begin a tag.
+    Tag,
+    /// In a dollar-quoted body; so many bytes of the tag have matched.
+    Dollar(usize),
+    /// In rows; so many bytes of [`ROWS_END`] have matched.
+    Rows(usize),
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Lexer {
+    state: State,
+    line: Line,
+    tag: Vec<u8>,
+    /// The last bytes of earlier slabs, for an ending that straddles slabs.
+    recent: [u8; ROWS_BEGIN.len()],
+    rows_end: Finder<'static>,
+}
+
+impl Default for Lexer {
+    fn default() -> Self {
+        Self {
+            state: State::LineStart,
+            line: Line::default(),
+            tag: Vec::new(),
+            recent: [0; ROWS_BEGIN.len()],
+            rows_end: Finder::new(ROWS_END),
+        }
+    }
+}
+
+impl Lexer {
+    /// Reads the next slab and tells `ledger` of the lines it finds.
+    pub(super) fn push(&mut self, bytes: &[u8], ledger: &mut Ledger) {
+        let mut at = 0;
+        while let Some(&first) = bytes.get(at) {
+            let rest = &bytes[at..];
+            // Each step returns how much it consumed: something, or nothing
+            // and a state that will.
+            at += match self.state {
+                State::LineStart => self.line_start(first, ledger),
+                State::Dash => self.dash(first, ledger),
+                State::Line => self.line(rest, ledger),
+                State::Code => self.code(bytes, at),
+                State::Quoted(quote) => self.quoted(quote, rest),
+                State::Tag => self.tag(first),
+                State::Dollar(matched) => self.dollar(matched, rest),
+                State::Rows(matched) => self.rows(matched, rest),
+            };
+        }
+        self.remember(bytes);
+    }
+
+    /// What the stream is in the middle of, if it ends here.
+    pub(super) fn unfinished(&self) -> Option<Seen> {
+        match self.state {
+            State::LineStart => None,
+            State::Dash | State::Line | State::Code | State::Tag => Some(Seen::Line),
+            State::Quoted(_) | State::Dollar(_) => Some(Seen::Literal),
+            State::Rows(_) => Some(Seen::Rows),
+        }
+    }
+
+    fn line_start(&mut self, first: u8, ledger: &mut Ledger) -> usize {
+        match first {
+            b'\n' => ledger.blank(),
+            b'-' => self.state = State::Dash,
+            b'\\' => {
+                self.line.clear();
+                self.state = State::Line;
+                return 0;
+            }
+            _ => {
+                ledger.statement();
+                self.state = State::Code;
+                return 0;
+            }
+        }
+        1
+    }
+
+    fn dash(&mut self, second: u8, ledger: &mut Ledger) -> usize {
+        if second == b'-' {
+            self.line.clear();
+            self.line.extend(b"-");
+            self.state = State::Line;
+        } else {
+            ledger.statement();
+            self.state = State::Code;
+        }
+        0
+    }
+
+    fn line(&mut self, rest: &[u8], ledger: &mut Ledger) -> usize {
+        let Some(end) = memchr(b'\n', rest) else {
+            self.line.extend(rest);
+            return rest.len();
+        };
+        self.line.extend(&rest[..end]);
+        if self.line.is_command() {
+            ledger.command(&self.line);
+        } else {
+            ledger.comment(&self.line);
+        }
+        self.state = State::LineStart;
+        end + 1
+    }
+
+    fn code(&mut self, bytes: &[u8], at: usize) -> usize {
+        let rest = &bytes[at..];
+        let Some(stop) = next_in_code(rest) else {
+            return rest.len();
+        };
+        self.state = match rest[stop] {
+            b'\n' if self.begins_rows(&bytes[..at + stop]) => State::Rows(1),
+            b'\n' => State::LineStart,
+            b'$' => {
+                self.tag.clear();
+                self.tag.push(b'$');
+                State::Tag
+            }
+            quote => State::Quoted(quote),
+        };
+        stop + 1
+    }
+
+    fn quoted(&mut self, quote: u8, rest: &[u8]) -> usize {
+        let Some(end) = memchr(quote, rest) else {
+            return rest.len();
+        };
+        self.state = State::Code;
+        end + 1
+    }
+
+    fn tag(&mut self, byte: u8) -> usize {
+        let first = self.tag.len() == 1;
+        let fits = self.tag.len() < TAG_BYTES_MAX;
+        // `$1` is a parameter.
+        let letter = byte.is_ascii_alphabetic() || byte == b'_' || !byte.is_ascii();
+        if byte == b'$' {
+            self.tag.push(byte);
+            self.state = State::Dollar(0);
+            1
+        } else if fits && (letter || (byte.is_ascii_digit() && !first)) {
+            self.tag.push(byte);
+            1
+        } else {
+            self.state = State::Code;
+            0
+        }
+    }
+
+    /// A tag has `$` at its ends only, so after a mismatch the match begins
+    /// anew at this very byte, or not at all.
+    fn dollar(&mut self, mut matched: usize, rest: &[u8]) -> usize {
+        let mut at = 0;
+        while at < rest.len() {
+            if matched == 0 {
+                match memchr(b'$', &rest[at..]) {
+                    Some(found) => at += found,
+                    None => break,
+                }
+            }
+            matched = step(&self.tag, matched, rest[at]);
+            at += 1;
+            if matched == self.tag.len() {
+                self.state = State::Code;
+                return at;
+            }
+        }
+        self.state = State::Dollar(matched);
+        rest.len()
+    }
+
+    fn rows(&mut self, mut matched: usize, rest: &[u8]) -> usize {
+        let mut at = 0;
+        // What an earlier slab, or the line before the rows, began.
+        while matched > 0 && at < rest.len() {
+            matched = step(ROWS_END, matched, rest[at]);
+            at += 1;
+            if matched == ROWS_END.len() {
+                self.state = State::LineStart;
+                return at;
+            }
+        }
+        if matched == 0 {
+            if let Some(found) = self.rows_end.find(&rest[at..]) {
+                self.state = State::LineStart;
+                return at + found + ROWS_END.len();
+            }
+            matched = overlap(&rest[at..], ROWS_END);
+        }
+        self.state = State::Rows(matched);
+        rest.len()
+    }
+
+    /// Whether the line that ends where `before` ends introduces rows.
+    fn begins_rows(&self, before: &[u8]) -> bool {
+        match ROWS_BEGIN.len().checked_sub(before.len()) {
+            None | Some(0) => before.ends_with(ROWS_BEGIN),
+            Some(missing) => {
+                let (earlier, here) = ROWS_BEGIN.split_at(missing);
+                before == here && self.recent.ends_with(earlier)
+            }
+        }
+    }
+
+    fn remember(&mut self, bytes: &[u8]) {
+        let kept = bytes.len().min(self.recent.len());
+        let start = self.recent.len() - kept;
+        self.recent.rotate_left(kept);
+        self.recent[start..].copy_from_slice(&bytes[bytes.len() - kept..]);
+    }
+}
+
+/// Where the next byte stands that can matter in SQL.
+fn next_in_code(rest: &[u8]) -> Option<usize> {
+    let near = &rest[..rest.len().min(NEAR_BYTES)];
+    let matters = |byte: &u8| matches!(byte, b'\n' | b'\'' | b'"' | b'$');
+    if let Some(found) = near.iter().position(matters) {
+        return Some(found);
+    }
+    let stop = memchr3(b'\n', b'\'', b'"', rest);
+    let before = &rest[..stop.unwrap_or(rest.len())];
+    memchr(b'$', before).or(stop)
+}
+
+/// Matches one more byte of a needle whose first byte does not recur where a
+/// longer match could begin: both needles here are of that kind.
+fn step(needle: &[u8], matched: usize, byte: u8) -> usize {
+    if needle.get(matched) == Some(&byte) { matched + 1 } else { usize::from(needle.first() == Some(&byte)) }
+}
+
+/// How many bytes at the end of `bytes` may be the beginning of `needle`.
+fn overlap(bytes: &[u8], needle: &[u8]) -> usize {
+    (1..needle.len()).rev().find(|&len| bytes.ends_with(&needle[..len])).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let mut lexer = Lexer::default();
+        let mut ledger = Ledger::default();
+        let long = [b'x'; 1 << 16];
+        for start in ["-- ", "\\set ", "$", "SELECT $_", "'", "$a$"] {
+            lexer.push(start.as_bytes(), &mut ledger);
+            lexer.push(&long, &mut ledger);
+            assert!(lexer.line.kept() <= 512 && lexer.tag.len() <= 256, "{start}");
+            lexer.push(b"$a$'\n", &mut ledger);
+        }
+    }
+}
