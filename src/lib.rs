@@ -19,3 +19,5 @@ pub mod chunk;
 pub mod crypto;
 pub mod dump;
 pub mod format;
+
+pub mod archive;
