@@ -21,3 +21,4 @@ pub mod dump;
 pub mod format;
 
 pub mod archive;
+pub mod keys;

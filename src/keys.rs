@@ -1,0 +1,58 @@
+//! Where the vault key comes from: key files and the slots of manifests (spec/keys.md).
+
+pub mod ring;
+pub mod slots;
+
+use crate::base::failure::FailureClass;
+use crate::base::id::Guid;
+use crate::crypto::passphrase::SlotError;
+use crate::format::FormatError;
+
+/// Why there is no key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// The key file is not one.
+    #[error("{0}")]
+    File(FormatError),
+    /// The file holds a pack-only key where a full one is needed.
+    #[error("the key file holds a pack-only key, which reads nothing")]
+    PackOnly,
+    /// The key file is an age file.
+    #[error("the key file is encrypted with age")]
+    Encrypted,
+    /// The key file does not have the epoch.
+    #[error("the key file has no key of epoch {epoch} of {guid}")]
+    NoEpoch {
+        /// The database.
+        guid: Guid,
+        /// The epoch that is needed.
+        epoch: u32,
+    },
+    /// The slot does not open.
+    #[error("{0}")]
+    Slot(SlotError),
+    /// The slot opens, and holds the key of something else.
+    #[error("a slot holds the key of another guid or epoch")]
+    ForeignSlot,
+}
+
+impl KeyError {
+    /// The failure class.
+    pub fn class(&self) -> FailureClass {
+        match self {
+            KeyError::File(source) => source.class(),
+            KeyError::PackOnly | KeyError::NoEpoch { .. } => FailureClass::WrongKey,
+            KeyError::Encrypted => FailureClass::Usage,
+            KeyError::Slot(SlotError::Limit(_)) => FailureClass::Limit,
+            KeyError::Slot(SlotError::Memory(_)) => FailureClass::Failure,
+            KeyError::Slot(SlotError::WrongPassphrase) => FailureClass::WrongKey,
+            KeyError::Slot(SlotError::Damaged) | KeyError::ForeignSlot => FailureClass::Damaged,
+        }
+    }
+}
+
+impl From<SlotError> for KeyError {
+    fn from(source: SlotError) -> KeyError {
+        KeyError::Slot(source)
+    }
+}
