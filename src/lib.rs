@@ -21,4 +21,5 @@ pub mod dump;
 pub mod format;
 
 pub mod archive;
+pub mod index;
 pub mod keys;
