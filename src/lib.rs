@@ -23,3 +23,5 @@ pub mod format;
 pub mod archive;
 pub mod index;
 pub mod keys;
+
+pub mod pipeline;

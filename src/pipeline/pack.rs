@@ -1,0 +1,244 @@
+//! Pack: a stream becomes parts and, only when it was whole, a manifest (spec/objects.md, "Order of writing").
+
+mod attempt;
+mod commit;
+mod feed;
+mod layout;
+mod parts;
+mod weave;
+
+use std::io::Read;
+use std::time::Duration;
+
+use crate::base::cutter::Cutter;
+use crate::base::id::BackupId;
+use crate::base::limits::{
+    AUDIT_EVERY, BLOCK_PLAIN_MAX, CLOCK_AHEAD_MS_MAX, PART_BYTES_MAX, PART_BYTES_MIN, TAG_KEY_BYTES_MAX,
+    TAG_VALUE_BYTES_MAX, TAGS_MAX,
+};
+use crate::chunk::chunker::Chunker;
+use crate::chunk::compress::LEVELS;
+use crate::crypto::keys::PackKeys;
+use crate::dump;
+use crate::format::header::SegmentSize;
+use crate::format::manifest::{Manifest, Verdict};
+use crate::format::slot::Slot;
+use crate::pipeline::World;
+use crate::pipeline::error::RunError;
+use crate::pipeline::known::{CachePlace, Known, Reuse, forget};
+use crate::pipeline::stage::Workers;
+use crate::pipeline::survey::Survey;
+
+use attempt::Attempt;
+use feed::{Fed, Feed};
+use weave::Weaver;
+
+/// Plain bytes that a block aims at: where zstd loses nothing against one stream.
+const BLOCK_PLAIN_TARGET: usize = 1 << 20;
+/// How often a run looks whether it is to stop while no input comes.
+pub(crate) const POLL: Duration = Duration::from_millis(50);
+
+/// How a backup is made.
+pub struct PackOptions {
+    /// zstd level, 1 to 19.
+    pub level: i32,
+    /// Bytes of a part at most.
+    pub part_bytes: u64,
+    /// Bytes of a segment.
+    pub segment: SegmentSize,
+    /// Worker threads.
+    pub threads: usize,
+    /// Whether earlier backups are referenced.
+    pub reuse: Reuse,
+    /// Recompute the digest of the ids before the commit, whatever the number of the backup.
+    pub paranoid: bool,
+    /// Take an empty input for a dump.
+    pub allow_empty: bool,
+    /// Clear text for the manifest.
+    pub tags: Vec<(String, String)>,
+    /// Writer and version for the manifest.
+    pub tool: String,
+    /// Slots for the manifest.
+    pub slots: Vec<Slot>,
+    /// Their generation, from 1.
+    pub generation: u64,
+    /// Parameters of the chunker; those of the epoch where none are given.
+    pub cutter: Option<Cutter>,
+}
+
+/// A committed backup.
+#[derive(Clone, Debug)]
+pub struct Packed {
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// Bytes read.
+    pub plain: u64,
+    /// Bytes that no earlier backup held.
+    pub new: u64,
+    /// Chunks cut.
+    pub chunks: u64,
+}
+
+/// Packs a stream. On an error the attempt's own objects are removed, and earlier backups are as they were.
+///
+/// # Errors
+/// The input is not whole, the store fails, the run is stopped, a limit is exceeded.
+pub fn pack(
+    world: &World<'_>,
+    keys: &PackKeys,
+    place: &CachePlace,
+    options: PackOptions,
+    input: Box<dyn Read + Send>,
+) -> Result<Packed, RunError> {
+    check_options(&options)?;
+    let known = Known::gather(world, keys, place, options.reuse)?;
+    let cutter = options.cutter.or(known.cutter).unwrap_or(Cutter::DEFAULT);
+    let block_max = block_max(&options, cutter)?;
+    let id = choose_id(world, keys, &known)?;
+    let seq = known.prev.as_ref().map_or(1, |prev| prev.seq + 1);
+    let audit = options.paranoid || seq.is_multiple_of(AUDIT_EVERY);
+    let workers = Workers::new(options.threads)?;
+    let mut attempt = Attempt::new(world, keys, id, &options)?;
+    let run = Run { world, keys, place, options: &options, workers: &workers, cutter, block_max, audit, seq };
+    let packed = run.run(&mut attempt, known, input);
+    match &packed {
+        Err(RunError::Audit) => {
+            attempt.remove();
+            forget(world, place);
+        }
+        Err(_) => attempt.remove(),
+        Ok(_) => {}
+    }
+    packed
+}
+
+/// What stays the same while a run goes on.
+struct Run<'a> {
+    world: &'a World<'a>,
+    keys: &'a PackKeys,
+    place: &'a CachePlace,
+    options: &'a PackOptions,
+    workers: &'a Workers,
+    cutter: Cutter,
+    block_max: usize,
+    audit: bool,
+    seq: u64,
+}
+
+impl Run<'_> {
+    fn run(&self, attempt: &mut Attempt<'_>, known: Known, input: Box<dyn Read + Send>) -> Result<Packed, RunError> {
+        let chunker = Chunker::new(self.cutter, self.keys.gear_table());
+        let feed = Feed::start(input, chunker, self.workers, self.keys.chunk_id.expose());
+        let (weaver, fed) = self.stream(attempt, known, feed)?;
+        let (kind, verdict) = judge(&fed, self.options)?;
+        self.commit(attempt, weaver, fed, kind, verdict)
+    }
+
+    /// Reads the input to its end. The parts are written by a thread of their own, in order.
+    fn stream<'r>(
+        &'r self,
+        attempt: &mut Attempt<'_>,
+        known: Known,
+        mut feed: Feed,
+    ) -> Result<(Weaver<'r>, Fed), RunError> {
+        let ids = attempt.archive_key().ids_digest();
+        let (written, weaver, fed) = std::thread::scope(|scope| {
+            let (writer, blocks) = attempt.write_data(scope, self.workers.threads() + 2);
+            let mut weaver = Weaver::new(self, known, ids, blocks);
+            let fed = feed.run(self.world, self.workers, &mut |slab| weaver.slab(slab));
+            let fed = fed.and_then(|fed| weaver.finish().map(|()| fed));
+            weaver.hang_up();
+            (writer.join().unwrap_or(Err(RunError::Worker)), weaver, fed)
+        });
+        // When the writer failed, all that the others saw is that it hung up.
+        let written = written?;
+        let fed = fed?;
+        attempt.take_data(written);
+        Ok((weaver, fed))
+    }
+}
+
+/// Whether the input may be committed.
+fn judge(fed: &Fed, options: &PackOptions) -> Result<(dump::DumpKind, Verdict), RunError> {
+    if fed.plain == 0 {
+        return if options.allow_empty { Ok((dump::DumpKind::Raw, Verdict::Unchecked)) } else { Err(RunError::Empty) };
+    }
+    match fed.report.verdict {
+        dump::Verdict::Complete => Ok((fed.report.kind, Verdict::Complete)),
+        dump::Verdict::Unchecked => Ok((fed.report.kind, Verdict::Unchecked)),
+        dump::Verdict::Incomplete(shortfall) => Err(RunError::CutShort(shortfall.to_string())),
+    }
+}
+
+fn check_options(options: &PackOptions) -> Result<(), RunError> {
+    let refused = |what: String| Err(RunError::Option(what));
+    if !LEVELS.contains(&options.level) {
+        return refused(format!("the level is {} to {}", LEVELS.start(), LEVELS.end()));
+    }
+    if !(PART_BYTES_MIN..=PART_BYTES_MAX).contains(&options.part_bytes) {
+        return refused(format!("the part size is {PART_BYTES_MIN} to {PART_BYTES_MAX} bytes"));
+    }
+    check_tags(&options.tags)
+}
+
+/// Refuses tags that no reader of the manifest would take.
+///
+/// # Errors
+/// There are too many, one is too long or has a control character, or two have one key.
+pub fn check_tags(tags: &[(String, String)]) -> Result<(), RunError> {
+    let refused = |what: String| Err(RunError::Option(what));
+    if tags.len() > TAGS_MAX {
+        return refused(format!("there may be {TAGS_MAX} tags"));
+    }
+    for (at, (key, value)) in tags.iter().enumerate() {
+        if key.is_empty() || key.len() > TAG_KEY_BYTES_MAX {
+            return refused(format!("the key of a tag has 1 to {TAG_KEY_BYTES_MAX} bytes"));
+        }
+        if value.len() > TAG_VALUE_BYTES_MAX {
+            return refused(format!("the value of a tag has {TAG_VALUE_BYTES_MAX} bytes at most: that of `{key}`"));
+        }
+        if key.chars().chain(value.chars()).any(char::is_control) {
+            return refused("a tag has no control characters".into());
+        }
+        if tags[..at].iter().any(|(earlier, _)| earlier == key) {
+            return refused(format!("two tags have the key `{key}`"));
+        }
+    }
+    Ok(())
+}
+
+/// Plain bytes that a block may have so that it fits in a part whatever zstd makes of it.
+fn block_max(options: &PackOptions, cutter: Cutter) -> Result<usize, RunError> {
+    let capacity = options.segment.capacity(options.part_bytes);
+    // zstd's bound is 1/256 more; padding takes 8 bytes.
+    let room = usize::try_from(capacity - capacity / 128).unwrap_or(usize::MAX).saturating_sub(128);
+    let room = room.min(BLOCK_PLAIN_MAX);
+    if room < cutter.maximum as usize {
+        let text = format!("a part of {} bytes does not hold a chunk of {} bytes", options.part_bytes, cutter.maximum);
+        return Err(RunError::Option(text));
+    }
+    Ok(room)
+}
+
+/// max(now, newest + 1 ms), and the next millisecond while anything has the name.
+///
+/// A name is no authentic backup, so it cannot stop the run; but where it is of the next 24 hours, the new one comes after it: a backup whose
+/// catalogue is damaged may still be the newest that restores.
+fn choose_id(world: &World<'_>, keys: &PackKeys, known: &Known) -> Result<BackupId, RunError> {
+    let now = world.clock.now_ms();
+    let latest_legal = now.saturating_add(CLOCK_AHEAD_MS_MAX);
+    let newest = known.prev.as_ref().map(|prev| prev.id);
+    let after = newest.map_or(0, |id| id.timestamp);
+    if after > latest_legal {
+        return Err(RunError::Clock { now, newest });
+    }
+    let named = known.manifests().map(|id| id.timestamp).filter(|timestamp| *timestamp < latest_legal).max();
+    let mut timestamp = now.max(after + 1).max(named.unwrap_or(0) + 1);
+    loop {
+        let id = BackupId::new(keys.scope.guid, timestamp).map_err(|_| RunError::Clock { now, newest })?;
+        if Survey::take(world.store, &id.to_string())?.backups.is_empty() {
+            return Ok(id);
+        }
+        timestamp += 1;
+    }
+}

@@ -1,0 +1,97 @@
+//! Jobs that run in parallel and are awaited in order.
+//!
+//! The one who submits decides how many are under way; the order of the results is the order of the waiting, so nothing that comes out
+//! depends on the number of threads.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use crate::pipeline::error::RunError;
+
+/// A pool of worker threads.
+pub struct Workers {
+    pool: rayon::ThreadPool,
+}
+
+impl Workers {
+    /// A pool of that many threads.
+    ///
+    /// # Errors
+    /// The machine does not give them.
+    pub fn new(threads: usize) -> Result<Workers, RunError> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.max(1)).build();
+        pool.map(|pool| Workers { pool }).map_err(|_| RunError::Worker)
+    }
+
+    /// Number of threads.
+    pub fn threads(&self) -> usize {
+        self.pool.current_num_threads()
+    }
+
+    /// Runs a job on some thread.
+    pub fn submit<T: Clone + Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Job<T> {
+        let slot = Arc::new((Mutex::new(None), Condvar::new()));
+        let filled = Arc::clone(&slot);
+        self.pool.spawn(move || {
+            let outcome = catch_unwind(AssertUnwindSafe(job)).map_err(|_| ());
+            let (result, ready) = &*filled;
+            *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+            ready.notify_all();
+        });
+        Job(slot)
+    }
+}
+
+type Slot<T> = Arc<(Mutex<Option<Result<T, ()>>>, Condvar)>;
+
+/// A job under way; every holder may wait for its result.
+pub struct Job<T>(Slot<T>);
+
+impl<T> Clone for Job<T> {
+    fn clone(&self) -> Job<T> {
+        Job(Arc::clone(&self.0))
+    }
+}
+
+impl<T: Clone> Job<T> {
+    /// The result, when it is there.
+    ///
+    /// # Errors
+    /// The job panicked.
+    pub fn wait(&self) -> Result<T, RunError> {
+        let (result, ready) = &*self.0;
+        let mut result = result.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            match &*result {
+                Some(outcome) => return outcome.clone().map_err(|()| RunError::Worker),
+                None => result = ready.wait(result).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+}
+
+/// A pool of things that are dear to make, such as zstd contexts.
+pub struct Pool<T>(Mutex<Vec<T>>);
+
+impl<T> Default for Pool<T> {
+    fn default() -> Pool<T> {
+        Pool(Mutex::new(Vec::new()))
+    }
+}
+
+impl<T> Pool<T> {
+    /// Lends one, a new one when none is idle.
+    ///
+    /// # Errors
+    /// Those of `make`.
+    pub fn with<R, E>(&self, make: impl FnOnce() -> Result<T, E>, run: impl FnOnce(&mut T) -> R) -> Result<R, E> {
+        let idle = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut thing = match idle {
+            Some(thing) => thing,
+            None => make()?,
+        };
+        let result = run(&mut thing);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(thing);
+        Ok(result)
+    }
+}
