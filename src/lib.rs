@@ -25,3 +25,5 @@ pub mod index;
 pub mod keys;
 
 pub mod pipeline;
+
+pub mod store;
