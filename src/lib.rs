@@ -26,4 +26,8 @@ pub mod keys;
 
 pub mod pipeline;
 
+pub mod observe;
+pub mod ops;
 pub mod store;
+
+pub mod cli;

@@ -1,0 +1,77 @@
+//! The program: its commands, and the process around the library with its children, its signals and its clock.
+//!
+//! One file per command: its call into the library and its report. What they share:
+//!
+//! | file | |
+//! |---|---|
+//! | `args` | the command line |
+//! | `secrets` | which key file or passphrase it is, and where it is read from |
+//! | `unlock` | the vault key that it stands for |
+//! | `world` | store, clock, randomness, observer and control of one run |
+//! | `output` | where a restored dump goes |
+//! | `report` | tables, sizes, ages, JSON |
+//! | `message` | every failure: its words, its hint, its class |
+//!
+//! Data goes to standard output, everything else to standard error. Nothing secret is printed.
+
+pub mod args;
+pub mod child;
+pub mod control;
+pub mod message;
+pub mod signals;
+
+mod key;
+mod list;
+mod output;
+mod pack;
+mod rebuild;
+mod report;
+mod secrets;
+mod show;
+mod unlock;
+mod unpack;
+mod verify;
+mod world;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::base::failure::FailureClass;
+use args::{Arguments, Command};
+use message::CliError;
+
+/// Runs the command line; what comes back is the exit code of the process.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        // clap's own: help and version are no error, everything else exits 2.
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(1));
+        }
+    };
+    match run(arguments) {
+        Ok(None) => ExitCode::SUCCESS,
+        Ok(Some(class)) => ExitCode::from(class.exit_code()),
+        Err(error) => {
+            message::print(&error);
+            ExitCode::from(error.class().exit_code())
+        }
+    }
+}
+
+/// The class is that of a command that did all it was asked to and has bad news.
+fn run(arguments: Arguments) -> Result<Option<FailureClass>, CliError> {
+    let Arguments { global, command } = arguments;
+    secrets::refuse_passphrase_in_environment()?;
+    match command {
+        Command::Key(command) => key::run(&global, &command),
+        Command::Pack(command) => pack::run(&global, command),
+        Command::Unpack(command) => unpack::run(&global, &command),
+        Command::List(command) => list::run(&global, &command),
+        Command::Show(command) => show::run(&global, &command),
+        Command::Verify(command) => verify::run(&global, &command),
+        Command::RebuildManifest(command) => rebuild::run(&global, &command),
+    }
+}

@@ -1,0 +1,66 @@
+//! What `--help` says after the options: where keys are looked for, and how each command exits.
+
+pub(super) const ABOUT_KEYS: &str = "\
+KEYS
+  The key is looked for in this order; the first place that has one decides:
+  --key-file, --passphrase-file, --passphrase-command; VAULT_KEY_FILE, VAULT_PASSPHRASE_FILE,
+  VAULT_PASSPHRASE_COMMAND; vault.key and vault.passphrase in $CREDENTIALS_DIRECTORY; the default key file
+  ($XDG_CONFIG_HOME/vault/key, ~/.config/vault/key, for root /etc/vault/key); a prompt on the terminal.";
+
+pub(super) const EXIT_ALL: &str = "\
+EXIT STATUS
+  0 done: all of it    1 any other failure   2 usage, or a choice only you can make
+  3 done, with warnings                      10 no such backup or store
+  11 it is there already                     12 the key or passphrase is not the one
+  13 damaged          14 missing             15 the producer or the consumer failed, or the dump is not whole
+  16 the store cannot be reached, read or written
+  18 a newer version or unknown feature      19 a limit of the format
+  130, 143 SIGINT, SIGTERM                   141 the reader of the output went away
+  Any other code is a failure too.";
+
+pub(super) const EXIT_KEY: &str = "\
+EXIT STATUS
+  0 the key file is made   1 it cannot be written   2 usage   11 there is a file of that name";
+
+pub(super) const EXIT_PACK: &str = "\
+EXIT STATUS
+  0 the backup is stored and durable
+  3 it is, and a warning tells what is wrong in the store or the cache
+  2 usage                 12 the key or passphrase is not the one
+  15 the command failed, the input broke off, is empty or cut short, or took too long
+  16 the store cannot be reached, read or written
+  130, 143 SIGINT, SIGTERM
+  Any other code is a failure too. After a failure there is no new backup, and earlier ones are as they were.";
+
+pub(super) const EXIT_UNPACK: &str = "\
+EXIT STATUS
+  0 the whole dump was written, and its digest agrees
+  2 usage                 10 no such backup       11 the output file exists
+  12 the key or passphrase is not the one         13 damaged          14 an object is missing
+  15 the command failed, or did not read all      16 the store cannot be read
+  130, 143 SIGINT, SIGTERM                        141 the reader of the output went away
+  Any other code is a failure too. After a failure what was written is incomplete.";
+
+pub(super) const EXIT_LIST: &str = "\
+EXIT STATUS
+  0 done   3 done, and some manifest is not what it should be, or the passphrase was of no use   2 usage
+  10 no such store   12, 13, 18, 19 the key file that was given cannot be used   16 the store cannot be read";
+
+pub(super) const EXIT_SHOW: &str = "\
+EXIT STATUS
+  0 done   2 usage, or several backups match   10 no such backup or store
+  3 done, and a warning tells why the passphrase was of no use
+  13 the manifest is damaged   16 the store cannot be read   18, 19 it is not of this version";
+
+pub(super) const EXIT_VERIFY: &str = "\
+EXIT STATUS
+  0 nothing is wrong, as far as it was looked at: the first line says how far
+  3 so it is, and a warning tells why the passphrase was of no use
+  2 usage   10 no such backup or store   12 of another key
+  13 damaged   14 an object is missing   16 the store cannot be read
+  18, 19 not of this version   With several findings, the worst decides.";
+
+pub(super) const EXIT_REBUILD: &str = "\
+EXIT STATUS
+  0 the manifest is written   2 usage   10 no part of that backup is there   11 the manifest exists
+  12 the key or passphrase is not the one   13 damaged   14 a part is missing   16 the store cannot be read or written";

@@ -1,0 +1,68 @@
+//! Sizes, durations and tags as people write them.
+
+use std::time::Duration;
+
+/// `8192`, `128KiB`, `512MiB`, `1GiB`.
+pub(super) fn parse_size(text: &str) -> Result<u64, String> {
+    let refused = || "a size is a number of bytes, KiB, MiB or GiB".to_owned();
+    let digits = text.trim_end_matches(|unit: char| !unit.is_ascii_digit());
+    let factor = match &text[digits.len()..] {
+        "" | "B" => 1,
+        "K" | "KiB" => 1 << 10,
+        "M" | "MiB" => 1 << 20,
+        "G" | "GiB" => 1 << 30,
+        _ => return Err(refused()),
+    };
+    let number: u64 = digits.parse().map_err(|_| refused())?;
+    number.checked_mul(factor).ok_or_else(refused)
+}
+
+/// `90`, `90s`, `10m`, `2h`.
+pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
+    let refused = || "a duration is a number of seconds, or one with s, m or h".to_owned();
+    let digits = text.trim_end_matches(|unit: char| !unit.is_ascii_digit());
+    let factor = match &text[digits.len()..] {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return Err(refused()),
+    };
+    let number: u64 = digits.parse().map_err(|_| refused())?;
+    let seconds = number.checked_mul(factor).filter(|seconds| *seconds > 0);
+    seconds.map(Duration::from_secs).ok_or_else(refused)
+}
+
+/// `key=value`.
+pub(super) fn parse_tag(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.into(), value.into())),
+        _ => Err("a tag is KEY=VALUE".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_durations_have_units() {
+        let sizes = [
+            ("8192", Some(8192)),
+            ("128KiB", Some(131_072)),
+            ("1GiB", Some(1 << 30)),
+            ("1GB", None),
+            ("", None),
+            ("KiB", None),
+            ("-1", None),
+            ("99999999999GiB", None),
+        ];
+        for (text, bytes) in sizes {
+            assert_eq!(parse_size(text).ok(), bytes, "{text}");
+        }
+        let durations =
+            [("90", Some(90)), ("90s", Some(90)), ("10m", Some(600)), ("2h", Some(7200)), ("0", None), ("5d", None)];
+        for (text, seconds) in durations {
+            assert_eq!(parse_duration(text).ok().map(|duration| duration.as_secs()), seconds, "{text}");
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! Every failure of a command: its words, its class, and what to do about it.
+//!
+//! An error is one line, `vault: error: …`; a second one, `vault: hint: …`, says what to do. Lower case, no full stop, backticks around
+//! names and commands. Neither ever holds a secret or a byte of a dump.
+
+mod hint;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use crate::base::failure::FailureClass;
+use crate::base::id::Guid;
+use crate::cli::child::ChildError;
+use crate::keys::KeyError;
+use crate::pipeline::error::RunError;
+use crate::pipeline::port::StoreError;
+
+/// A command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// The library failed.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The producer or the consumer failed.
+    #[error(transparent)]
+    Child(#[from] ChildError),
+    /// The consumer did not read all of its input.
+    #[error("`{0}` closed its input before the end of the dump")]
+    ConsumerClosed(String),
+    /// No way to a key.
+    #[error("there is no key: no key file, no passphrase, and no terminal to ask for one")]
+    NoKey,
+    /// A choice between two ways to a key.
+    #[error("two keys are given: {0} and {1}")]
+    TwoKeys(&'static str, &'static str),
+    /// The passphrase itself is in the environment.
+    #[error("VAULT_PASSPHRASE is set: a passphrase does not belong into the environment")]
+    PassphraseInEnvironment,
+    /// A key or passphrase file cannot be read.
+    #[error("cannot read the {what} `{}`: {reason}", path.display())]
+    SecretUnreadable {
+        /// What it is.
+        what: &'static str,
+        /// Where it is.
+        path: PathBuf,
+        /// What the system said.
+        reason: io::Error,
+    },
+    /// Others can read it.
+    #[error("the {what} `{}` has mode {mode:04o}: others can read or write it", path.display())]
+    SecretExposed {
+        /// What it is.
+        what: &'static str,
+        /// Where it is.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// It lies beside what it protects.
+    #[error("the {what} `{}` lies inside the store", path.display())]
+    SecretInStore {
+        /// What it is.
+        what: &'static str,
+        /// Where it is.
+        path: PathBuf,
+    },
+    /// The dump would lie among what is encrypted.
+    #[error("`{}` lies inside the store", .0.display())]
+    OutputInStore(PathBuf),
+    /// The key file is longer than any key file.
+    #[error("the key file `{}` is longer than a key file can be", .0.display())]
+    KeyFileTooLong(PathBuf),
+    /// The key file cannot be used.
+    #[error("the key file `{}`: {reason}", path.display())]
+    KeyFile {
+        /// Where it is.
+        path: PathBuf,
+        /// What is wrong.
+        reason: KeyError,
+    },
+    /// Empty or too long.
+    #[error("a passphrase has 1 to 1024 bytes")]
+    PassphraseLength,
+    /// Typed differently twice.
+    #[error("the two passphrases are not the same")]
+    PassphrasesDiffer,
+    /// The terminal broke.
+    #[error("cannot ask for the passphrase: {0}")]
+    Prompt(io::Error),
+    /// The command that prints the passphrase failed.
+    #[error("the passphrase command {0}")]
+    PassphraseCommand(String),
+    /// No slot opens.
+    #[error("the passphrase opens no backup in the store")]
+    WrongPassphrase,
+    /// There is no slot at all.
+    #[error("no backup in the store can be opened with a passphrase")]
+    NoSlots,
+    /// Manifests are gone, and parts are there.
+    #[error(
+        "the store holds parts of vault's and no manifest that can be read, so nothing tells whether the passphrase is theirs"
+    )]
+    OnlyParts,
+    /// Several guids could be meant.
+    #[error("several databases could be meant: {}", list(.0))]
+    WhichGuid(Vec<Guid>),
+    /// The key is of another guid than was asked for.
+    #[error("the key is that of {given}, not of {wanted}")]
+    OtherGuid {
+        /// The database of the key.
+        given: Guid,
+        /// The database that was asked for.
+        wanted: Guid,
+    },
+    /// `--new-guid` with a key file.
+    #[error("a key file has its guid already: `--new-guid` is for passphrases")]
+    NewGuidWithKeyFile,
+    /// The dump would be typed.
+    #[error("standard input is a terminal, and no command is given")]
+    InputIsTerminal,
+    /// The dump would fill the terminal.
+    #[error("refusing to write a dump to the terminal")]
+    OutputIsTerminal,
+    /// There is a file already.
+    #[error("`{}` exists already", .0.display())]
+    FileExists(PathBuf),
+    /// It is something that cannot be replaced by a file.
+    #[error("`{}` is not a regular file", .0.display())]
+    NotAFile(PathBuf),
+    /// A file cannot be written.
+    #[error("cannot write `{}`: {reason}", path.display())]
+    FileWrite {
+        /// Where it is.
+        path: PathBuf,
+        /// What the system said.
+        reason: io::Error,
+    },
+    /// There is no place for a key file.
+    #[error("there is no place for a key file: neither XDG_CONFIG_HOME nor HOME is set")]
+    NoHome,
+    /// Not a store that this version knows.
+    #[error("`{0}` is not a store: it is a directory or a file:// URL")]
+    StoreUrl(String),
+    /// The segment size is none.
+    #[error("a segment has 4 KiB to 1 MiB, a power of two")]
+    SegmentSize,
+    /// Not an id.
+    #[error("`{0}` is not a whole backup id")]
+    NotAnId(String),
+    /// Signals cannot be handled.
+    #[error("cannot listen for signals: {0}")]
+    Signals(io::Error),
+    /// A report cannot be written.
+    #[error("cannot write to standard output: {0}")]
+    Report(io::Error),
+}
+
+fn list(guids: &[Guid]) -> String {
+    let guids: Vec<String> = guids.iter().map(ToString::to_string).collect();
+    guids.join(", ")
+}
+
+impl From<StoreError> for CliError {
+    fn from(source: StoreError) -> CliError {
+        CliError::Run(source.into())
+    }
+}
+
+impl CliError {
+    /// The failure class.
+    pub fn class(&self) -> FailureClass {
+        match self {
+            CliError::Run(source) => source.class(),
+            CliError::Child(source) => source.class(),
+            CliError::ConsumerClosed(_) => FailureClass::Source,
+            CliError::KeyFile { reason, .. } => reason.class(),
+            CliError::KeyFileTooLong(_) => FailureClass::Limit,
+            CliError::WrongPassphrase | CliError::NoSlots | CliError::OnlyParts | CliError::OtherGuid { .. } => {
+                FailureClass::WrongKey
+            }
+            CliError::FileExists(_) => FailureClass::Exists,
+            CliError::Prompt(error) if error.kind() == io::ErrorKind::Interrupted => FailureClass::Interrupted,
+            CliError::Report(error) if error.kind() == io::ErrorKind::BrokenPipe => FailureClass::Pipe,
+            CliError::FileWrite { .. }
+            | CliError::PassphraseCommand(_)
+            | CliError::Prompt(_)
+            | CliError::Signals(_)
+            | CliError::Report(_) => FailureClass::Failure,
+            CliError::NoKey
+            | CliError::TwoKeys(..)
+            | CliError::PassphraseInEnvironment
+            | CliError::SecretUnreadable { .. }
+            | CliError::SecretExposed { .. }
+            | CliError::SecretInStore { .. }
+            | CliError::OutputInStore(_)
+            | CliError::PassphraseLength
+            | CliError::PassphrasesDiffer
+            | CliError::WhichGuid(_)
+            | CliError::NewGuidWithKeyFile
+            | CliError::InputIsTerminal
+            | CliError::OutputIsTerminal
+            | CliError::NotAFile(_)
+            | CliError::NoHome
+            | CliError::StoreUrl(_)
+            | CliError::SegmentSize
+            | CliError::NotAnId(_) => FailureClass::Usage,
+        }
+    }
+}
+
+/// Tells an error on standard error. A reader that went away is told nothing.
+pub fn print(error: &CliError) {
+    if error.class() == FailureClass::Pipe {
+        return;
+    }
+    tell(&format!("error: {error}"));
+    if let Some(hint) = error.hint() {
+        tell(&format!("hint: {hint}"));
+    }
+}
+
+/// A line for people on standard error, in one piece.
+pub fn tell(text: &str) {
+    say(&format!("vault: {}", one_line(text)));
+}
+
+/// A line on standard error. That nobody can read it must not end a backup that works.
+pub fn say(line: &str) {
+    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
+}
+
+/// Text that goes to a terminal: names may hold anything.
+pub fn one_line(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
+}

@@ -1,0 +1,190 @@
+//! What a person can do about a failure: one line for each.
+
+use std::io;
+
+use super::CliError;
+use crate::archive::ArchiveError;
+use crate::base::failure::FailureClass;
+use crate::cli::child::ChildError;
+use crate::crypto::passphrase::SlotError;
+use crate::keys::KeyError;
+use crate::pipeline::error::RunError;
+use crate::pipeline::port::{Stop, StoreError};
+
+impl CliError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            CliError::Run(source) => hint_of_run(source),
+            CliError::Child(source) => Some(hint_of_child(source).into()),
+            CliError::KeyFile { reason, .. } => Some(hint_of_key(reason).into()),
+            CliError::SecretExposed { path, .. } => Some(format!("run `chmod 600 {}`", path.display())),
+            other => hint_of_secret(other).or_else(|| hint_of_command(other)).map(Into::into),
+        }
+    }
+}
+
+/// What to do when a key or a passphrase cannot be had.
+fn hint_of_secret(error: &CliError) -> Option<&'static str> {
+    Some(match error {
+        CliError::NoKey => {
+            "make a key file with `vault key new`, or name one with `--key-file` or VAULT_KEY_FILE; or give a passphrase with \
+             `--passphrase-file`, VAULT_PASSPHRASE_FILE, `--passphrase-command` or VAULT_PASSPHRASE_COMMAND; or put `vault.key` or \
+             `vault.passphrase` into $CREDENTIALS_DIRECTORY"
+        }
+        CliError::TwoKeys(..) => "give one of them",
+        CliError::PassphraseInEnvironment => {
+            "unset it, put the passphrase into a file that only you can read, and name that with VAULT_PASSPHRASE_FILE"
+        }
+        CliError::SecretUnreadable { reason, .. } if reason.kind() == io::ErrorKind::NotFound => {
+            "name the right file; `vault key new` makes a key file"
+        }
+        CliError::SecretUnreadable { .. } => {
+            "whoever runs vault must be able to read it: see who owns it and its directory"
+        }
+        CliError::SecretInStore { .. } => {
+            "keep it elsewhere: whoever gets a copy of the store must not get what opens it"
+        }
+        CliError::KeyFileTooLong(_) => "name the right file: a key file has some hundred bytes",
+        CliError::PassphraseLength => "choose another one",
+        CliError::PassphrasesDiffer => "try again: nothing was written",
+        CliError::Prompt(_) => "give the passphrase with `--passphrase-file` or `--passphrase-command`",
+        CliError::PassphraseCommand(_) => "run it by hand: it has to print the passphrase and to exit with status 0",
+        CliError::WrongPassphrase => {
+            "try another passphrase or key file; `vault pack --new-guid` begins a new chain of backups under this one"
+        }
+        CliError::OnlyParts => {
+            "when manifests were lost, bring them back from another copy of the store, or with a key file and `vault rebuild-manifest`; \
+             when the parts are what a killed first `vault pack` left, `--new-guid` begins beside them"
+        }
+        CliError::NoSlots => "give the key file with `--key-file`",
+        CliError::WhichGuid(_) => "choose one with `--guid`",
+        CliError::OtherGuid { .. } => "give the key of that database; `vault list` shows which backups a key opens",
+        CliError::NewGuidWithKeyFile => "make another key file with `vault key new --key-file FILE`",
+        _ => return None,
+    })
+}
+
+/// What to do about the rest.
+fn hint_of_command(error: &CliError) -> Option<&'static str> {
+    Some(match error {
+        CliError::ConsumerClosed(_) => "a consumer has to read the dump to its end: do not trust what it did so far",
+        CliError::InputIsTerminal => {
+            "name the command that writes the dump, `vault pack -- pg_dumpall`, or pipe a dump in"
+        }
+        CliError::OutputIsTerminal => {
+            "a dump holds password hashes: use `-o FILE`, a pipe or `-- COMMAND`; `-o -` writes it here all the same"
+        }
+        CliError::OutputInStore(_) => "name a file elsewhere: whoever gets a copy of the store must not get the dump",
+        CliError::FileExists(_) => "name another file; `vault unpack --force` replaces one, `vault key new` never does",
+        CliError::NotAFile(_) => "redirect standard output to it instead",
+        CliError::FileWrite { .. } => "see that its directory exists, has room, and may be written by you",
+        CliError::NoHome => "name the file with `--key-file`",
+        CliError::StoreUrl(_) => "give the path of a directory",
+        CliError::SegmentSize => "leave the option out",
+        CliError::NotAnId(_) => {
+            "the names of its parts tell it: `<guid>-<13 digits>-<number>` is a part of `<guid>-<13 digits>`"
+        }
+        CliError::Signals(_) => "see the limits on processes and open files of this user",
+        CliError::Report(_) => "see where standard output goes",
+        _ => return None,
+    })
+}
+
+fn hint_of_run(error: &RunError) -> Option<String> {
+    let text = match error {
+        RunError::Store(source) => hint_of_store(source),
+        RunError::Archive(source) => hint_of_archive(source),
+        RunError::Key(source) => hint_of_key(source),
+        RunError::NotFound { .. } => {
+            "`vault list` shows the backups; when its parts are there and only the manifest is lost, see `vault rebuild-manifest`"
+        }
+        RunError::Ambiguous { .. } => "give more of the id",
+        RunError::Missing { .. } => {
+            "bring the object back from another copy of the store; `vault show --objects` lists all that are needed"
+        }
+        RunError::Size { .. } | RunError::Sha256 { .. } | RunError::Digest { .. } => DAMAGED,
+        RunError::ReadBack { .. } => "do not trust this disk or store: check it, then pack again",
+        RunError::Legacy { .. } => "it was written by another program; vault never changes or deletes it",
+        RunError::CutShort(_) => {
+            "see why the program that writes the dump ended early, then pack again: no backup was made"
+        }
+        RunError::Empty => "see why the dump is empty; `--allow-empty` takes it all the same",
+        RunError::Input(_) | RunError::Source(_) => {
+            "see what the program that writes the dump says, then pack again: no backup was made"
+        }
+        RunError::Output(_) => "see whether there is room where it goes; what was written is incomplete",
+        RunError::Stopped(Stop::Timeout(_)) => "find out what is slow, or give a longer `--timeout`",
+        RunError::Stopped(Stop::Stalled(_)) => {
+            "find out why the source was silent (a lock, perhaps), or give a longer `--stall-timeout`"
+        }
+        RunError::Stopped(_) => "nothing is left behind: run it again",
+        RunError::Clock { newest: None, .. } => "set this machine's clock",
+        RunError::Clock { newest: Some(id), .. } => {
+            return Some(format!(
+                "when this machine's clock is behind, set it; when {id} was made under a wrong clock, keep a copy of `{}` elsewhere and \
+                 delete it here, and a backup can be made again",
+                id.manifest_name()
+            ));
+        }
+        RunError::Audit => "pack again: the cache was thrown away, and catalogues are read from the store",
+        RunError::Limit { .. } => "see spec/limits.md; a larger `--part-size` makes fewer parts",
+        RunError::Option(_) => "`vault pack --help` tells what is allowed",
+        RunError::Section(_) => "give a larger `--part-size`",
+        RunError::Zstd(_) => "see how much memory there is, or give a lower `--level`",
+        RunError::Worker => "report it with the lines before this one",
+    };
+    Some(text.into())
+}
+
+const DAMAGED: &str =
+    "bring the object back from another copy of the store; `vault verify --all --read-data` shows what else is hit";
+
+fn hint_of_store(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::Missing { .. } => "bring the object back from another copy of the store",
+        StoreError::Exists { .. } => "nothing was overwritten: `vault list` shows what is there",
+        StoreError::NoStore { .. } => "name the store with `--store` or VAULT_STORE; `vault pack` makes a new one",
+        StoreError::Failed { reason, .. } if reason.kind() == io::ErrorKind::StorageFull => {
+            "make room in the store; nothing of this run is left, and earlier backups are as they were"
+        }
+        StoreError::Failed { .. } => {
+            "see whether the store is mounted, has room, and may be used by whoever runs vault"
+        }
+    }
+}
+
+fn hint_of_archive(error: &ArchiveError) -> &'static str {
+    match error.class() {
+        FailureClass::WrongKey => "give the key with that fingerprint: it stands beside the copy in escrow",
+        FailureClass::Unsupported => "use the version of vault that wrote it, or a newer one",
+        FailureClass::Limit => "no vault writes such an object: treat it as damaged or forged",
+        FailureClass::Failure => "see how much memory there is",
+        _ => DAMAGED,
+    }
+}
+
+fn hint_of_key(error: &KeyError) -> &'static str {
+    match error {
+        KeyError::File(_) => "name the right file, or take the copy in escrow",
+        KeyError::PackOnly => "use the full key, from escrow if need be",
+        KeyError::Encrypted => "decrypt it first: `age -d FILE > key`, into memory rather than onto a disk",
+        KeyError::NoEpoch { .. } => "give the key file that has it: older ones belong into escrow",
+        KeyError::Slot(SlotError::Limit(_)) => "no vault writes such a slot: treat the manifest as forged",
+        KeyError::Slot(SlotError::Memory(_)) => "free some memory, or open it on another machine",
+        KeyError::Slot(SlotError::WrongPassphrase) => "try another passphrase or key file",
+        KeyError::Slot(SlotError::Damaged) | KeyError::ForeignSlot => DAMAGED,
+    }
+}
+
+fn hint_of_child(error: &ChildError) -> &'static str {
+    match error {
+        ChildError::Empty => "name a command after `--`",
+        ChildError::NotFound { .. } | ChildError::NotStarted { .. } => {
+            "see that it is installed, executable and in PATH"
+        }
+        ChildError::WantsTerminal { .. } => "put the password into `~/.pgpass` or the like",
+        ChildError::Unread { .. } => "a consumer has to read the dump to its end: do not trust what it did so far",
+        _ => "see what it says above",
+    }
+}

@@ -1,0 +1,156 @@
+//! `vault pack`: a command's output, or standard input, becomes a backup.
+
+use std::fs::File;
+use std::io::{IsTerminal, Read};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::base::failure::FailureClass;
+use crate::cli::args::{Global, Pack};
+use crate::cli::child::{Children, Producer};
+use crate::cli::control::{Patience, RunControl, Watched};
+use crate::cli::message::CliError;
+use crate::cli::report::{self, bytes};
+use crate::cli::secrets::{Ask, find};
+use crate::cli::signals::Signals;
+use crate::cli::unlock::{Unlocked, for_packing};
+use crate::cli::world::{Outside, Teller, cache_place, store_path, threads};
+use crate::format::header::SegmentSize;
+use crate::pipeline::error::RunError;
+use crate::pipeline::known::{CachePlace, Reuse};
+use crate::pipeline::pack::{PackOptions, Packed, check_tags, pack};
+use crate::pipeline::port::Observer;
+use crate::store::local::LocalStore;
+
+/// Packs.
+///
+/// # Errors
+/// There is no new backup.
+pub fn run(global: &Global, command: Pack) -> Result<Option<FailureClass>, CliError> {
+    if command.command.is_empty() && std::io::stdin().is_terminal() {
+        return Err(CliError::InputIsTerminal);
+    }
+    check_tags(&command.tags)?;
+    let segment = segment_size(&command)?;
+    // Before the store is made: whoever has no key leaves nothing behind.
+    let way = find(global, Ask::Allowed)?.ok_or(CliError::NoKey)?;
+    let store = LocalStore::open_or_create(&store_path(global)?)?;
+    let unlocking = Teller::plain(global);
+    let unlocked = for_packing(global, &way, &store, &command, &unlocking)?;
+    let teller = Teller::new(global);
+    let keys = &unlocked.ring.newest().pack;
+    let place = match command.no_cache {
+        true => CachePlace::None,
+        false => cache_place(&store, keys.scope, &teller),
+    };
+    let began = Instant::now();
+    let (outside, input) = start(store, teller, &command)?;
+    let options = options(command, segment, &unlocked);
+    let packed = pack(&outside.world(), keys, &place, options, input);
+    outside.teller.progress().end();
+    let packed = packed.inspect_err(|_| outside.control.kill_producer())?;
+    if unlocked.founded {
+        outside.teller.note(&format!(
+            "a new database: guid {}, key {}: keep the passphrase in escrow, and the fingerprint beside it",
+            keys.scope.guid, keys.fingerprint
+        ));
+    }
+    let class = summary(global, &packed, began.elapsed(), &outside.teller)?;
+    Ok(class.or(unlocking.class()))
+}
+
+/// Starts the producer, if there is one, and the clock of the run.
+fn start(store: LocalStore, teller: Teller, command: &Pack) -> Result<(Outside, Box<dyn Read + Send>), CliError> {
+    let children = Children::default();
+    let signals = Signals::install(&children).map_err(CliError::Signals)?;
+    let patience = Patience { timeout: command.timeout, stall_timeout: command.stall_timeout };
+    let (control, input): (_, Box<dyn Read + Send>) = if command.command.is_empty() {
+        let input = std::io::stdin().as_fd().try_clone_to_owned().map_err(RunError::Input)?;
+        let control = Arc::new(RunControl::new(patience, signals, None));
+        (Arc::clone(&control), Box::new(Watched::new(File::from(input), control)))
+    } else {
+        let (producer, output) = Producer::spawn(&command.command, &children)?;
+        let control = Arc::new(RunControl::new(patience, signals, Some(producer)));
+        (Arc::clone(&control), Box::new(Watched::new(output, control)))
+    };
+    let outside = Outside { store, teller, control };
+    Ok((outside, input))
+}
+
+fn segment_size(command: &Pack) -> Result<SegmentSize, CliError> {
+    let Some(bytes) = command.segment_size else {
+        return Ok(SegmentSize::for_part_bytes(command.part_size));
+    };
+    let log2 = bytes.is_power_of_two().then(|| bytes.trailing_zeros() as u8);
+    log2.and_then(SegmentSize::from_log2).ok_or(CliError::SegmentSize)
+}
+
+fn options(command: Pack, segment: SegmentSize, unlocked: &Unlocked) -> PackOptions {
+    PackOptions {
+        level: command.level,
+        part_bytes: command.part_size,
+        segment,
+        threads: threads(command.threads),
+        reuse: if command.full { Reuse::Full } else { Reuse::Allowed },
+        paranoid: command.paranoid,
+        allow_empty: command.allow_empty,
+        tags: command.tags,
+        tool: format!("vault {}", env!("CARGO_PKG_VERSION")),
+        slots: unlocked.slots.clone(),
+        generation: unlocked.generation,
+        cutter: None,
+    }
+}
+
+/// The id of the backup, and what it cost.
+fn summary(
+    global: &Global,
+    packed: &Packed,
+    took: Duration,
+    teller: &Teller,
+) -> Result<Option<FailureClass>, CliError> {
+    let Packed { manifest, plain, new, chunks } = packed;
+    let ratio = *plain as f64 / manifest.stored.max(1) as f64;
+    let printed = if global.json {
+        report::json(&json!({
+            "version": 1,
+            "message_type": "summary",
+            "id": manifest.id.to_string(),
+            "kind": manifest.kind,
+            "verdict": manifest.verdict.name(),
+            "seq": manifest.seq,
+            "bytes": plain,
+            "new_bytes": new,
+            "stored_bytes": manifest.stored,
+            "parts": manifest.parts.len(),
+            "chunks": chunks,
+            "ratio": ratio,
+            "seconds": took.as_secs_f64(),
+        }))
+    } else if global.quiet {
+        report::lines(&[manifest.id.to_string()])
+    } else {
+        let parts = match manifest.parts.len() {
+            1 => "1 part".to_owned(),
+            parts => format!("{parts} parts"),
+        };
+        report::lines(&[
+            manifest.id.to_string(),
+            format!("{} of {}, {}", bytes(*plain), manifest.kind, manifest.verdict.name()),
+            format!("{} new, {} stored in {parts}: 1/{ratio:.1}", bytes(*new), bytes(manifest.stored)),
+            format!("{} at {}/s", report::duration(took), bytes(rate(*plain, took))),
+        ])
+    };
+    // The backup stands, whatever became of the report.
+    if let Err(error) = printed {
+        teller.warn(&format!("{} is packed, but that cannot be told: {error}", manifest.id));
+    }
+    Ok(teller.class())
+}
+
+fn rate(bytes: u64, took: Duration) -> u64 {
+    (bytes as f64 / took.as_secs_f64().max(0.001)) as u64
+}

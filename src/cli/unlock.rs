@@ -1,0 +1,271 @@
+//! From a key file or a passphrase to the vault key.
+//!
+//! A key file holds the key. A passphrase opens a slot in a manifest of the store, and that manifest must then authenticate under the key:
+//! slots are copied into new backups, and nobody else's are. When the store has backups and none opens, there is no key; a new guid is only
+//! begun in a store that holds nothing of vault's, or on request.
+//!
+//! Commands that can do without a key go on without one when the passphrase opens nothing, or more than one guid, and warn.
+
+use std::path::{Path, PathBuf};
+
+use crate::archive::ArchiveError;
+use crate::archive::manifest::open;
+use crate::base::failure::FailureClass;
+use crate::base::id::{BackupId, Guid};
+use crate::cli::args::{Global, Kdf, Pack};
+use crate::cli::message::CliError;
+use crate::cli::secrets::{Ask, Way, find, read_key_file, read_passphrase};
+use crate::cli::world::{OsRandom, Teller};
+use crate::crypto::kdf::Scope;
+use crate::crypto::keys::MasterKey;
+use crate::crypto::passphrase::Cost;
+use crate::format::manifest::{Manifest, is_ours};
+use crate::format::slot::{Slot, SlotKind};
+use crate::keys::ring::{Keyring, new_guid, new_key};
+use crate::keys::slots::{Passphrase, SlotOpener, make};
+use crate::pipeline::error::RunError;
+use crate::pipeline::port::{Observer, Random, Store};
+use crate::pipeline::survey::{Owner, Survey, read_manifest};
+
+/// The vault key, and what a new backup carries of it.
+pub struct Unlocked {
+    /// The keys.
+    pub ring: Keyring,
+    /// Slots for a new backup.
+    pub slots: Vec<Slot>,
+    /// Their generation.
+    pub generation: u64,
+    /// Whether the guid is new with this run.
+    pub founded: bool,
+}
+
+/// What is to be read.
+#[derive(Clone, Copy, Debug)]
+pub enum Wanted {
+    /// This backup.
+    Backup(BackupId),
+    /// Whatever the key opens.
+    Any,
+}
+
+/// The key for a command that reads; `None` when there is none and nobody may be asked, or nothing that it opens.
+///
+/// # Errors
+/// A key that is given cannot be used, or there is none and a key is needed.
+pub fn for_reading(
+    global: &Global,
+    store: &dyn Store,
+    ask: Ask,
+    wanted: Wanted,
+    teller: &Teller,
+) -> Result<Option<Unlocked>, CliError> {
+    let place = PathBuf::from(store.location());
+    let way = match find(global, ask)? {
+        None => return Ok(None),
+        Some(Way::KeyFile(path)) => {
+            let unlocked = of_key_file(&path, &place)?;
+            if ask == Ask::Allowed {
+                check_guid(global, &unlocked.ring)?;
+            }
+            return Ok(Some(unlocked));
+        }
+        Some(way) => way,
+    };
+    let (guid, first) = match wanted {
+        Wanted::Backup(id) => (Some(id.guid), Some(id)),
+        Wanted::Any => (global.guid, None),
+    };
+    if let (Some(given), Some(guid)) = (global.guid, guid)
+        && given != guid
+    {
+        return Err(CliError::OtherGuid { given, wanted: guid });
+    }
+    let candidates = candidates(store, guid, first)?;
+    if candidates.is_empty() && ask == Ask::Never {
+        return Ok(None);
+    }
+    if candidates.is_empty() {
+        return Err(CliError::NoSlots);
+    }
+    let mut opener = SlotOpener::new(read_passphrase(&way, &place, false)?);
+    match open_one(&mut opener, &candidates, teller) {
+        Err(error) if ask == Ask::Never => {
+            teller.warn(&format!("without a key, manifests are read and not verified: {error}"));
+            Ok(None)
+        }
+        opened => opened.map(Some),
+    }
+}
+
+/// The key for a new backup. Only here a guid is ever begun.
+///
+/// # Errors
+/// There is no key, or the one that is given cannot be used.
+pub fn for_packing(
+    global: &Global,
+    way: &Way,
+    store: &dyn Store,
+    command: &Pack,
+    teller: &Teller,
+) -> Result<Unlocked, CliError> {
+    let place = PathBuf::from(store.location());
+    if let Way::KeyFile(path) = way {
+        if command.new_guid {
+            return Err(CliError::NewGuidWithKeyFile);
+        }
+        let unlocked = of_key_file(path, &place)?;
+        check_guid(global, &unlocked.ring)?;
+        return Ok(unlocked);
+    }
+    let candidates = candidates(store, global.guid, None)?;
+    if let (Some(guid), true) = (global.guid, candidates.is_empty()) {
+        let what = format!("of {guid}");
+        return Err(RunError::NotFound { what }.into());
+    }
+    if candidates.is_empty() && !command.new_guid && holds_parts(store)? {
+        return Err(CliError::OnlyParts);
+    }
+    let founding = command.new_guid || candidates.is_empty();
+    let passphrase = read_passphrase(way, &place, founding)?;
+    if founding {
+        return found(&passphrase, command.kdf);
+    }
+    open_one(&mut SlotOpener::new(passphrase), &candidates, teller)
+}
+
+fn of_key_file(path: &Path, store: &Path) -> Result<Unlocked, CliError> {
+    let ring = read_key_file(path, store)?;
+    Ok(Unlocked { slots: ring.slots.clone(), generation: 1, founded: false, ring })
+}
+
+/// A key file is the key of one guid, whatever was asked for.
+fn check_guid(global: &Global, ring: &Keyring) -> Result<(), CliError> {
+    match global.guid {
+        Some(wanted) if wanted != ring.guid() => Err(CliError::OtherGuid { given: ring.guid(), wanted }),
+        _ => Ok(()),
+    }
+}
+
+/// A new guid and its key, wrapped under the passphrase.
+fn found(passphrase: &Passphrase, kdf: Kdf) -> Result<Unlocked, CliError> {
+    let fill = |bytes: &mut [u8]| OsRandom.fill(bytes);
+    let cost = match kdf {
+        Kdf::Default => Cost::DEFAULT,
+        Kdf::Small => Cost::SMALL,
+        Kdf::Max => Cost::MAX,
+    };
+    let key = new_key(new_guid(&fill), &fill);
+    let slots = vec![make(&key, passphrase, cost, &fill).map_err(RunError::Key)?];
+    Ok(Unlocked { ring: Keyring::of(&key, slots.clone()), slots, generation: 1, founded: true })
+}
+
+/// Whether there is anything of vault's. In a store that lost its manifests, the slots that the passphrase opens are lost as well: they
+/// are to be brought back, and not to be replaced.
+fn holds_parts(store: &dyn Store) -> Result<bool, CliError> {
+    let survey = Survey::take(store, "")?;
+    for id in survey.backups.keys() {
+        match survey.owner(store, id) {
+            Ok(Owner::Legacy) | Err(RunError::NotFound { .. }) => {}
+            Ok(Owner::Vault | Owner::Attempt) => return Ok(true),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(false)
+}
+
+/// Manifests of vault's that could hold a slot: the wanted one first, then newest first.
+fn candidates(
+    store: &dyn Store,
+    guid: Option<Guid>,
+    first: Option<BackupId>,
+) -> Result<Vec<(BackupId, Vec<u8>)>, CliError> {
+    let survey = Survey::take(store, &guid.map_or_else(String::new, |guid| format!("{guid}-")))?;
+    let rest = survey.with_manifest().filter(|id| Some(*id) != first);
+    let mut candidates = Vec::new();
+    for id in first.into_iter().chain(rest) {
+        match read_manifest(store, &id) {
+            Ok(text) if is_ours(&text) => candidates.push((id, text)),
+            Ok(_) | Err(RunError::NotFound { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(candidates)
+}
+
+/// Opens the slots of every guid, and takes the one guid that opens. A manifest that cannot be read is warned of: nothing opens it, whatever the
+/// passphrase.
+fn open_one(
+    opener: &mut SlotOpener,
+    candidates: &[(BackupId, Vec<u8>)],
+    teller: &Teller,
+) -> Result<Unlocked, CliError> {
+    let mut opened: Vec<Unlocked> = Vec::new();
+    let (mut refused, mut failed) = (false, None);
+    for (id, text) in candidates {
+        if opened.iter().any(|opened| opened.ring.guid() == id.guid) {
+            continue;
+        }
+        match open_slots(opener, id, text) {
+            Ok(Slots::Opened(unlocked)) => opened.push(unlocked),
+            Ok(Slots::Refused) => refused = true,
+            Ok(Slots::None) => {}
+            Ok(Slots::Unreadable(error)) => {
+                refused = true;
+                teller.warn(&error.to_string());
+            }
+            Err(error) => failed = failed.or(Some(error)),
+        }
+    }
+    match (opened.pop(), opened.is_empty()) {
+        (Some(unlocked), true) => Ok(unlocked),
+        (Some(last), false) => {
+            opened.push(last);
+            let mut guids: Vec<Guid> = opened.iter().map(|opened| opened.ring.guid()).collect();
+            guids.sort();
+            Err(CliError::WhichGuid(guids))
+        }
+        (None, _) if refused => Err(CliError::WrongPassphrase),
+        (None, _) => Err(failed.map_or(CliError::NoSlots, CliError::Run)),
+    }
+}
+
+/// What came of the slots of one manifest.
+enum Slots {
+    /// One opened, and the manifest authenticates under the key in it.
+    Opened(Unlocked),
+    /// They are those of another passphrase.
+    Refused,
+    /// None is for a passphrase.
+    None,
+    /// The manifest is damaged, and its slots with it.
+    Unreadable(RunError),
+}
+
+fn open_slots(opener: &mut SlotOpener, id: &BackupId, text: &[u8]) -> Result<Slots, RunError> {
+    let name = id.manifest_name();
+    let manifest = match Manifest::parse(id, text).map_err(ArchiveError::format(&name)) {
+        Ok(unverified) => unverified.manifest,
+        Err(error) if error.class() == FailureClass::Damaged => return Ok(Slots::Unreadable(error.into())),
+        Err(error) => return Err(error.into()),
+    };
+    let for_passphrase = |slot: &Slot| matches!(slot.kind, SlotKind::Passphrase { .. });
+    if !manifest.slots.iter().any(for_passphrase) {
+        return Ok(Slots::None);
+    }
+    let scope = Scope { guid: id.guid, epoch: manifest.epoch };
+    let Some(key) = opener.open(scope, &manifest.slots)? else {
+        return Ok(Slots::Refused);
+    };
+    authenticated(&key, id, text).map(Slots::Opened)
+}
+
+/// The key of a slot, when the manifest around it is one that the holder of the key wrote.
+fn authenticated(key: &MasterKey, id: &BackupId, text: &[u8]) -> Result<Unlocked, RunError> {
+    let manifest = open(id, text, &key.derive())?.manifest;
+    Ok(Unlocked {
+        ring: Keyring::of(key, manifest.slots.clone()),
+        slots: manifest.slots,
+        generation: manifest.generation,
+        founded: false,
+    })
+}

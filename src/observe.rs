@@ -1,0 +1,3 @@
+//! Progress for people.
+
+pub mod progress;

@@ -1,0 +1,9 @@
+//! Questions about a set of backups, and repairs. Nothing here prints: what a person should know goes to the observer.
+//!
+//! | file | question |
+//! |---|---|
+//! | `list` | what is in the store, and which backup is meant |
+//! | `rebuild` | a manifest that was lost |
+
+pub mod list;
+pub mod rebuild;
