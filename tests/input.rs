@@ -1,0 +1,244 @@
+//! There is a backup only of an input that was whole, and only while the store keeps what it was given.
+
+mod common;
+
+use std::io::{Cursor, Read};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use common::stores::{Hooked, Snapshot, restored};
+use common::world::*;
+use vault::base::failure::FailureClass;
+use vault::keys::ring::Keyring;
+use vault::pipeline::error::RunError;
+use vault::pipeline::known::CachePlace;
+use vault::pipeline::pack::{PackOptions, pack};
+use vault::pipeline::port::{Control, SourceFailed, Stop, Store};
+use vault::store::memory::MemoryStore;
+
+/// Stops a run the nth time it asks, or says at the end that the producer failed.
+struct Watching {
+    asked: AtomicU64,
+    stop_at: u64,
+    stop: Stop,
+    end: Result<(), SourceFailed>,
+}
+
+impl Watching {
+    fn new(stop_at: u64, stop: Stop, end: Result<(), SourceFailed>) -> Box<Watching> {
+        Box::new(Watching { asked: AtomicU64::new(0), stop_at, stop, end })
+    }
+}
+
+impl Control for Watching {
+    fn stop(&self) -> Option<Stop> {
+        (self.asked.fetch_add(1, Ordering::SeqCst) + 1 >= self.stop_at).then_some(self.stop)
+    }
+
+    fn end_of_input(&self) -> Result<(), SourceFailed> {
+        self.end.clone()
+    }
+}
+
+fn options() -> PackOptions {
+    small(8480)
+}
+
+fn earlier(ring: &Keyring) -> Snapshot {
+    let store = MemoryStore::new();
+    pack_bytes(&Outside::new("earlier"), &store, ring, options(), &rows(1, 500)).expect("packs");
+    store.snapshot()
+}
+
+/// Reads so many bytes and then fails.
+struct Breaking(Cursor<Vec<u8>>, std::io::ErrorKind);
+
+impl Read for Breaking {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        match self.0.read(buffer)? {
+            0 => Err(self.1.into()),
+            read => Ok(read),
+        }
+    }
+}
+
+#[test]
+fn an_input_that_is_not_whole_leaves_nothing() {
+    let ring = ring("key");
+    let (before, mut cases) = (earlier(&ring), 0);
+    let dump = [rows(1, 500), noise("more", 40_000)].concat();
+    let postgres = [b"--\n-- PostgreSQL database dump\n--\n\n".to_vec(), dump.clone()].concat();
+    for kind in ["broken", "failed", "cut", "empty"] {
+        for length in [1, 4096, 30_000, dump.len()] {
+            let store = restored(&before);
+            let mut outside = Outside::new("later");
+            outside.later(86_400_000);
+            if kind == "failed" {
+                outside.control =
+                    Watching::new(u64::MAX, Stop::Interrupted, Err(SourceFailed("pg_dump exited with 7".into())));
+            }
+            let input: Box<dyn Read + Send> = match kind {
+                "broken" => {
+                    Box::new(Breaking(Cursor::new(dump[..length].to_vec()), std::io::ErrorKind::ConnectionReset))
+                }
+                "cut" => Box::new(Cursor::new(postgres[..length.max(45)].to_vec())),
+                "empty" => Box::new(Cursor::new(Vec::new())),
+                _ => Box::new(Cursor::new(dump[..length].to_vec())),
+            };
+            let world = outside.world(&store);
+            let error = pack(&world, &ring.newest().pack, &CachePlace::None, options(), input).expect_err(kind);
+            assert_eq!(error.class(), FailureClass::Source, "{kind}: {error}");
+            assert_eq!(store.snapshot(), before, "{kind} after {length} bytes");
+            cases += 1;
+        }
+    }
+    assert_eq!(cases, 16);
+}
+
+#[test]
+fn a_run_that_is_stopped_leaves_nothing_whenever_it_is() {
+    let ring = ring("key");
+    let before = earlier(&ring);
+    let dump = [rows(1, 500), noise("more", 3 << 20)].concat();
+    let stops = [
+        (Stop::Interrupted, FailureClass::Interrupted),
+        (Stop::Terminated, FailureClass::Terminated),
+        (Stop::Timeout(Duration::from_secs(1)), FailureClass::Source),
+        (Stop::Stalled(Duration::from_secs(1)), FailureClass::Source),
+    ];
+    let mut stopped = 0;
+    for (stop, class) in stops {
+        for at in 1.. {
+            let store = restored(&before);
+            let mut outside = Outside::new("later");
+            outside.later(86_400_000);
+            outside.control = Watching::new(at, stop, Ok(()));
+            let outcome = pack_bytes(&outside, &store, &ring, options(), &dump);
+            let Err(error) = outcome else { break };
+            assert_eq!(error.class(), class, "{error}");
+            assert_eq!(store.snapshot(), before, "{stop:?} at {at}");
+            stopped += 1;
+        }
+    }
+    assert!(stopped >= 4 * 6, "{stopped}");
+}
+
+#[test]
+fn what_the_store_changes_on_the_way_is_found() {
+    let ring = ring("key");
+    let (before, dump) = (earlier(&ring), [rows(1, 500), noise("more", 20_000)].concat());
+    let mut found = 0;
+    // In headers, which are all read back; and behind them, where all but data parts are.
+    for behind_header in [false, true] {
+        for commit in 1.. {
+            let store = restored(&before);
+            let was_data = std::sync::Arc::new(Mutex::new(false));
+            let seen = std::sync::Arc::clone(&was_data);
+            let hooked = Hooked::new(store.clone(), move |store, number, name| {
+                if number == commit {
+                    let mut bytes = store.snapshot()[name].clone();
+                    *seen.lock().expect("no panic") = bytes[8..10] == [1, 0];
+                    let at = if behind_header { bytes.len() - 100 } else { 70 };
+                    bytes[at] ^= 8;
+                    store.insert(name, bytes);
+                }
+            });
+            let outside = Outside::new("later");
+            outside.later(86_400_000);
+            let outcome = pack_bytes(&outside, &hooked, &ring, options(), &dump);
+            if hooked.commits() < commit {
+                assert!(outcome.is_ok());
+                break;
+            }
+            if behind_header && *was_data.lock().expect("no panic") {
+                continue;
+            }
+            let error = outcome.expect_err("the store changed it");
+            assert!(matches!(error, RunError::ReadBack { .. }), "commit {commit}: {error}");
+            assert_eq!(error.class(), FailureClass::Store);
+            let left: Vec<String> = store.names().into_iter().filter(|name| !before.contains_key(name)).collect();
+            assert!(left.len() <= 1, "nothing but what is not what was written: {left:?}");
+            found += 1;
+        }
+    }
+    assert!(found >= 6 + 3, "{found}");
+}
+
+#[test]
+fn what_vanishes_before_the_end_takes_the_manifest_with_it() {
+    let ring = ring("key");
+    let (before, dump) = (earlier(&ring), [rows(1, 500), noise("more", 20_000)].concat());
+    let whole = restored(&before);
+    let outside = Outside::new("later");
+    outside.later(86_400_000);
+    let packed = pack_bytes(&outside, &whole, &ring, options(), &dump).expect("packs");
+    let named: Vec<String> = packed.manifest.objects().map(|(id, part)| id.part_name(part.index)).collect();
+    assert!(!packed.manifest.bases.is_empty() && named.len() > 6);
+    for name in &named {
+        for cut in [false, true] {
+            let (store, victim) = (restored(&before), name.clone());
+            let hooked = Hooked::new(store.clone(), move |store, _, committed| {
+                if committed.ends_with(".json") {
+                    match store.snapshot()[&victim].split_last() {
+                        Some((_, rest)) if cut => store.insert(victim.clone(), rest),
+                        _ => Store::delete(store, &victim).expect("deletes"),
+                    }
+                }
+            });
+            let outside = Outside::new("later");
+            outside.later(86_400_000);
+            let error = pack_bytes(&outside, &hooked, &ring, options(), &dump).expect_err("a part vanished");
+            let class = if cut { FailureClass::Damaged } else { FailureClass::Missing };
+            assert_eq!(error.class(), class, "{name}: {error}");
+            let left: Vec<String> = store.names().into_iter().filter(|name| !before.contains_key(name)).collect();
+            assert_eq!(left, [] as [String; 0], "{name}");
+        }
+    }
+}
+
+/// A dump during which somebody else writes an object of the same name.
+struct Rival {
+    dump: Cursor<Vec<u8>>,
+    store: MemoryStore,
+    name: String,
+    bytes: Vec<u8>,
+}
+
+impl Read for Rival {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.dump.position() == 0 {
+            self.store.insert(self.name.clone(), self.bytes.clone());
+        }
+        self.dump.read(buffer)
+    }
+}
+
+#[test]
+fn an_object_of_another_writer_is_left_alone() {
+    let ring = ring("key");
+    let (before, dump) = (earlier(&ring), [rows(1, 500), noise("more", 20_000)].concat());
+    let pack_beside = |seed: &str, store: &MemoryStore, rival: Option<(&str, &[u8])>| {
+        let outside = Outside::new(seed);
+        outside.later(86_400_000);
+        let (name, bytes) = rival.unwrap_or(("nobody", &[]));
+        let input =
+            Rival { dump: Cursor::new(dump.clone()), store: store.clone(), name: name.into(), bytes: bytes.into() };
+        let hooked = Hooked::new(store.clone(), |_, _, _| ());
+        pack(&outside.world(&hooked), &ring.newest().pack, &CachePlace::None, options(), Box::new(input))
+    };
+    // What another writer makes of the same dump in the same millisecond: the same names and sizes.
+    let other = restored(&before);
+    pack_beside("the other", &other, None).expect("packs");
+    let theirs: Snapshot =
+        other.snapshot().into_iter().filter(|(name, _)| !before.contains_key(name) && name != "nobody").collect();
+    assert!(theirs.len() > 5, "{:?}", theirs.keys());
+    for (name, bytes) in &theirs {
+        let store = restored(&before);
+        let error = pack_beside("this one", &store, Some((name, bytes))).expect_err("somebody else was faster");
+        assert_eq!(error.class(), FailureClass::Exists, "{name}: {error}");
+        let mut expected = before.clone();
+        expected.insert(name.clone(), bytes.clone());
+        assert!(store.snapshot() == expected, "{name}: its own objects are gone, and nothing else");
+    }
+}
