@@ -1,0 +1,23 @@
+//! The real binary, as a person or a script sees it: for every bad input the exact exit code, one line that says what failed, one that says
+//! what to do, and what is left in the store.
+//!
+//! Every run has a cleared environment and directories of its own. The files in `tests/cli` each count their cases.
+
+#[path = "cli/children.rs"]
+mod children;
+#[path = "cli/damage.rs"]
+mod damage;
+#[path = "cli/edges.rs"]
+mod edges;
+#[path = "cli/keys.rs"]
+mod keys;
+#[path = "cli/passphrases.rs"]
+mod passphrases;
+#[path = "cli/place.rs"]
+mod place;
+#[path = "cli/reports.rs"]
+mod reports;
+#[path = "cli/stores.rs"]
+mod stores;
+#[path = "cli/terminals.rs"]
+mod terminals;
