@@ -31,3 +31,5 @@ pub mod ops;
 pub mod store;
 
 pub mod cli;
+#[doc(hidden)]
+pub mod fuzzing;
