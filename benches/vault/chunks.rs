@@ -1,0 +1,125 @@
+//! From stream to blocks: the observer, the cuts, the ids, the digests, zstd.
+
+use divan::counter::BytesCount;
+use divan::{Bencher, black_box};
+use vault::base::cutter::Cutter;
+use vault::base::limits::SPAN_BYTES;
+use vault::chunk::chunker::Chunker;
+use vault::chunk::compress::{BlockCompressor, BlockDecompressor};
+use vault::crypto::keys::chunk_id;
+use vault::crypto::span::SpanHasher;
+use vault::dump::{DumpKind, Observer};
+
+use crate::inputs::{DUMP_BYTES, copy_rows, insert_rows, noise};
+use crate::world::ring;
+
+const SLAB_BYTES: usize = 1 << 20;
+
+/// The least that looking at every byte takes: counting newlines.
+#[divan::bench]
+fn baseline_count_newlines(bencher: Bencher) {
+    let dump = copy_rows(DUMP_BYTES);
+    bencher.counter(BytesCount::of_slice(&dump)).bench(|| {
+        let lines = memchr::memchr_iter(b'\n', black_box(&dump)).count();
+        assert_eq!(lines, LINES);
+    });
+}
+
+const LINES: usize = 61_162;
+
+fn observe(bencher: Bencher, dump: &[u8]) {
+    bencher.counter(BytesCount::of_slice(dump)).bench(|| {
+        let mut observer = Observer::new();
+        dump.chunks(SLAB_BYTES).for_each(|slab| observer.push(black_box(slab)));
+        let report = observer.finish();
+        assert_eq!((report.kind, report.bytes), (DumpKind::PgDump, dump.len() as u64));
+    });
+}
+
+#[divan::bench]
+fn observe_copy_rows(bencher: Bencher) {
+    observe(bencher, &copy_rows(DUMP_BYTES));
+}
+
+#[divan::bench]
+fn observe_inserts(bencher: Bencher) {
+    observe(bencher, &insert_rows(DUMP_BYTES));
+}
+
+fn cut(bencher: Bencher, dump: &[u8], expected: usize) {
+    let chunker = Chunker::new(Cutter::DEFAULT, ring("bench").newest().pack.gear_table());
+    bencher.counter(BytesCount::of_slice(dump)).bench(|| {
+        let (mut rest, mut cuts) = (black_box(dump), 0);
+        while !rest.is_empty() {
+            rest = &rest[chunker.cut(rest)..];
+            cuts += 1;
+        }
+        assert_eq!(cuts, expected);
+    });
+}
+
+#[divan::bench]
+fn cut_copy_rows(bencher: Bencher) {
+    cut(bencher, &copy_rows(DUMP_BYTES), CUTS_OF_ROWS);
+}
+
+#[divan::bench]
+fn cut_noise(bencher: Bencher) {
+    cut(bencher, &noise(DUMP_BYTES), CUTS_OF_NOISE);
+}
+
+const CUTS_OF_ROWS: usize = 229;
+const CUTS_OF_NOISE: usize = 257;
+
+#[divan::bench]
+fn id_of_a_chunk_of_16_kib(bencher: Bencher) {
+    let (chunk, key) = (noise(16 << 10), [7; 32]);
+    let expected = blake3::keyed_hash(&key, &chunk);
+    bencher.counter(BytesCount::of_slice(&chunk)).bench(|| {
+        let id = chunk_id(&key, black_box(&chunk));
+        assert_eq!(id.0, expected.as_bytes()[..16]);
+    });
+}
+
+#[divan::bench]
+fn digest_of_a_span(bencher: Bencher) {
+    let span = noise(SPAN_BYTES);
+    let expected = *blake3::hash(&span).as_bytes();
+    bencher.counter(BytesCount::of_slice(&span)).bench(|| {
+        let mut hasher = SpanHasher::new(0);
+        hasher.update(black_box(&span));
+        assert_eq!(hasher.whole(), expected);
+        hasher.finish()
+    });
+}
+
+/// A block as the writer makes them.
+fn block() -> Vec<u8> {
+    copy_rows(3 << 20).split_off(2 << 20)
+}
+
+/// Stored bytes of the block, in thousands: another version of zstd may give a few bytes more or less.
+const STORED: [(i32, std::ops::RangeInclusive<usize>); 3] = [(1, 302..=309), (2, 317..=324), (3, 332..=339)];
+
+#[divan::bench(args = [1, 2, 3])]
+fn zstd_compress(bencher: Bencher, level: i32) {
+    let block = block();
+    let mut zstd = BlockCompressor::new(level).expect("memory");
+    let expected = STORED.iter().find(|(of, _)| *of == level).expect("a level").1.clone();
+    bencher.counter(BytesCount::of_slice(&block)).bench_local(|| {
+        let frame = zstd.compress(black_box(&block)).expect("memory");
+        assert!(expected.contains(&(frame.len() / 1000)), "{} bytes", frame.len());
+    });
+}
+
+#[divan::bench(args = [1, 2, 3])]
+fn zstd_decompress(bencher: Bencher, level: i32) {
+    let block = block();
+    let frame = BlockCompressor::new(level).and_then(|mut zstd| zstd.compress(&block)).expect("memory");
+    let mut zstd = BlockDecompressor::new().expect("memory");
+    bencher.counter(BytesCount::of_slice(&block)).bench_local(|| {
+        let plain = zstd.decompress(black_box(&frame), block.len()).expect("a frame");
+        assert_eq!(plain.len(), block.len());
+    });
+    assert_eq!(zstd.decompress(&frame, block.len()).expect("a frame"), block);
+}

@@ -1,0 +1,81 @@
+//! Segments and parts.
+
+use std::convert::Infallible;
+
+use divan::counter::BytesCount;
+use divan::{Bencher, black_box};
+use vault::archive::part::{PartSealer, PartSecret};
+use vault::base::id::BackupId;
+use vault::base::limits::PART_BYTES_MAX;
+use vault::crypto::secret::Secret;
+use vault::crypto::segment::{Position, SegmentCipher};
+use vault::format::frame::Place;
+use vault::format::header::{Header, Role, SegmentSize};
+
+use crate::inputs::noise;
+use crate::world::GUID;
+
+const SEGMENT_BYTES: usize = 1 << 20;
+/// Of a part: two segments.
+const CONTENT_BYTES: usize = 2 * SEGMENT_BYTES;
+
+fn cipher() -> SegmentCipher {
+    SegmentCipher::new(&Secret::fill(|key| key.fill(5)))
+}
+
+#[divan::bench]
+fn segment_seal(bencher: Bencher) {
+    let (plain, cipher) = (noise(SEGMENT_BYTES), cipher());
+    let mut sealed = Vec::with_capacity(SEGMENT_BYTES + 16);
+    bencher.counter(BytesCount::of_slice(&plain)).bench_local(|| {
+        sealed.clear();
+        sealed.extend_from_slice(black_box(&plain));
+        cipher.seal(3, Position::Inner, &mut sealed);
+        assert_eq!(sealed.len(), SEGMENT_BYTES + 16);
+    });
+    assert_eq!(cipher.open(3, Position::Inner, &mut sealed), Ok(()));
+    assert_eq!(sealed, plain);
+}
+
+#[divan::bench]
+fn segment_open(bencher: Bencher) {
+    let (plain, cipher) = (noise(SEGMENT_BYTES), cipher());
+    let mut sealed = plain.clone();
+    cipher.seal(3, Position::Last, &mut sealed);
+    let mut opened = Vec::with_capacity(SEGMENT_BYTES + 16);
+    bencher.counter(BytesCount::of_slice(&plain)).bench_local(|| {
+        opened.clear();
+        opened.extend_from_slice(black_box(&sealed));
+        assert_eq!(cipher.open(3, Position::Last, &mut opened), Ok(()));
+    });
+    assert_eq!(opened, plain);
+}
+
+/// Sealed, and the SHA-256 of the object taken.
+#[divan::bench]
+fn part_seal(bencher: Bencher) {
+    let content = noise(CONTENT_BYTES);
+    let header = Header {
+        role: Role::Data,
+        segment: SegmentSize::DEFAULT,
+        index: 0,
+        id: BackupId::new(GUID, 1_760_000_000_000).expect("13 digits"),
+        epoch: 1,
+        fingerprint: [1; 16],
+        salt: [2; 24],
+        sealed_key: [3; 80],
+    };
+    let secret = Secret::fill(|key| key.fill(5));
+    bencher.counter(BytesCount::of_slice(&content)).bench(|| {
+        let mut bytes = 0;
+        let mut sink = |sealed: &[u8]| -> Result<(), Infallible> {
+            bytes += black_box(sealed).len() as u64;
+            Ok(())
+        };
+        let secret = PartSecret::Catalogue(&secret);
+        let Ok(mut sealer) = PartSealer::begin(header.clone(), secret, PART_BYTES_MAX, &mut sink);
+        let Ok(()) = sealer.push(black_box(&content), &mut sink);
+        let Ok(part) = sealer.finish(Place::Last, &mut sink);
+        assert_eq!((part.bytes, bytes), (256 + CONTENT_BYTES as u64 + 2 * 16, part.bytes));
+    });
+}
