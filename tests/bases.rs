@@ -37,7 +37,9 @@ fn check(outside: &Outside, store: &MemoryStore, ring: &Keyring, id: &BackupId, 
 /// What the catalogue of a backup says of the use of each part.
 fn usage(store: &MemoryStore, ring: &Keyring, manifest: &Manifest) -> Vec<Usage> {
     let survey = Survey::take(store, "").expect("lists");
-    read_chapter(store, &ring.newest().pack, &survey, manifest).expect("a catalogue").usage
+    read_chapter(&Outside::new("usage").world(store), &ring.newest().pack, &survey, manifest)
+        .expect("a catalogue")
+        .usage
 }
 
 fn base_ids(packed: &Packed) -> Vec<BackupId> {

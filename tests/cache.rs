@@ -98,7 +98,7 @@ impl Machine {
     fn forge(&self, manifest: &Manifest, change: impl Fn(&mut [NewChunk])) {
         let (store, keys) = (Same(self.store.clone()), &self.ring.newest().pack);
         let survey = Survey::take(&store, "").expect("lists");
-        let chapter = read_chapter(&store, keys, &survey, manifest).expect("a catalogue");
+        let chapter = read_chapter(&Outside::new("forge").world(&store), keys, &survey, manifest).expect("a catalogue");
         let backup: Option<NewBackup> = chapter.into_new_backup(&catalogue_parts(manifest));
         let mut backup = backup.expect("it was read from the store");
         change(&mut backup.chunks);

@@ -208,7 +208,7 @@ fn check(
     }
     for (id, part) in manifest.objects() {
         world.check_stop()?;
-        check_sha256(world.store, &id, part)?;
+        check_sha256(world, &id, part)?;
         world.observer.advanced(part.bytes);
     }
     Ok(())

@@ -14,7 +14,6 @@ use crate::format::record::Usage;
 use crate::pipeline::World;
 use crate::pipeline::error::RunError;
 use crate::pipeline::history::{Chapter, catalogue_parts, read_chapter};
-use crate::pipeline::port::Store;
 use crate::pipeline::survey::Survey;
 
 /// The chunks of every block of every part that a manifest names.
@@ -43,10 +42,10 @@ impl ChunkTables {
     ///
     /// # Errors
     /// One of them is missing or not what it should be.
-    pub fn read(store: &dyn Store, keys: &PackKeys, manifest: &Manifest) -> Result<ChunkTables, RunError> {
-        let survey = Survey::take(store, &format!("{}-", manifest.id.guid))?;
+    pub fn read(world: &World<'_>, keys: &PackKeys, manifest: &Manifest) -> Result<ChunkTables, RunError> {
+        let survey = Survey::take(world.store, &format!("{}-", manifest.id.guid))?;
         let own = Manifest { bases: Vec::new(), parts: catalogue_parts(manifest), ..manifest.clone() };
-        let mut own = read_chapter(store, keys, &survey, &own)?;
+        let mut own = read_chapter(world, keys, &survey, &own)?;
         let mut tables = ChunkTables {
             blocks: HashMap::new(),
             chunks: Vec::new(),
@@ -59,7 +58,7 @@ impl ChunkTables {
             let parts = base.parts.iter().filter(|part| part.role == Role::Catalogue).cloned().collect();
             let of_base =
                 Manifest { id: base.id, sealed_key: base.sealed_key, parts, bases: Vec::new(), ..manifest.clone() };
-            let chapter = read_chapter(store, keys, &survey, &of_base)?;
+            let chapter = read_chapter(world, keys, &survey, &of_base)?;
             check_base(base, &chapter)?;
             tables.add(manifest, &base.id, chapter);
         }
@@ -167,7 +166,7 @@ pub fn audit_before_commit(
     manifest: &Manifest,
     index: &Index,
 ) -> Result<(), RunError> {
-    let tables = match ChunkTables::read(world.store, keys, manifest) {
+    let tables = match ChunkTables::read(world, keys, manifest) {
         Ok(tables) => tables,
         Err(error @ (RunError::Store(_) | RunError::Stopped(_))) => return Err(error),
         // A catalogue that the cache still knew is gone or damaged: the next backup has to do without.

@@ -14,9 +14,9 @@ use crate::format::header::Role;
 use crate::format::manifest::{Manifest, Part, Prev};
 use crate::format::record::{Record, Usage, encode_all, parse_all};
 use crate::index::cache::{Cache, KnownBackup, KnownBlock, NewBackup, NewChunk};
+use crate::pipeline::World;
 use crate::pipeline::error::RunError;
 use crate::pipeline::fetch::{PartReader, RangeReader, check_size, own, read_header};
-use crate::pipeline::port::Store;
 use crate::pipeline::survey::{Survey, read_manifest};
 
 /// What one catalogue says.
@@ -42,12 +42,13 @@ pub struct Chapter {
 /// # Errors
 /// The manifest is not legal, or the catalogue cannot be opened.
 pub fn newest_candidate(
-    store: &dyn Store,
+    world: &World<'_>,
     keys: &PackKeys,
     survey: &Survey,
     id: &BackupId,
     cache: Option<&Cache>,
 ) -> Result<Option<Chapter>, RunError> {
+    let store = world.store;
     let text = read_manifest(store, id)?;
     if !survey.is_vaults(store, id, &text)? {
         return Ok(None);
@@ -69,9 +70,9 @@ pub fn newest_candidate(
             }
             chapter
         }
-        None => read_chapter(store, keys, survey, &manifest)?,
+        None => read_chapter(world, keys, survey, &manifest)?,
     };
-    chapter.prev = Some(prev_of(store, &manifest, &chapter.draft)?);
+    chapter.prev = Some(prev_of(world, &manifest, &chapter.draft)?);
     Ok(Some(chapter))
 }
 
@@ -80,17 +81,18 @@ pub fn newest_candidate(
 /// # Errors
 /// A part is missing or not what it should be, or the catalogue contradicts itself.
 pub fn read_chapter(
-    store: &dyn Store,
+    world: &World<'_>,
     keys: &PackKeys,
     survey: &Survey,
     manifest: &Manifest,
 ) -> Result<Chapter, RunError> {
+    let store = world.store;
     let catalogue = catalogue_parts(manifest);
     let object = manifest.id.part_name(catalogue.first().map_or(0, |part| part.index));
     let mut readers = Vec::with_capacity(catalogue.len());
     for part in &catalogue {
         check_size(survey, &manifest.id, part).map_err(|problem| problem.into_error(manifest.id))?;
-        check_sha256(store, &manifest.id, part)?;
+        check_sha256(world, &manifest.id, part)?;
         readers.push(PartReader::open(store, &own(manifest, part), PartSecret::Catalogue(&keys.catalogue))?);
     }
     let Catalogue { draft, cutter, blocks, chunks, usage } = open_catalogue(&object, &readers)?;
@@ -123,13 +125,14 @@ pub fn catalogue_parts(manifest: &Manifest) -> Vec<Part> {
 /// Compares the SHA-256 of an object.
 ///
 /// # Errors
-/// It is another one.
-pub fn check_sha256(store: &dyn Store, id: &BackupId, part: &Part) -> Result<(), RunError> {
+/// It is another one, or the run is stopped.
+pub fn check_sha256(world: &World<'_>, id: &BackupId, part: &Part) -> Result<(), RunError> {
     let name = id.part_name(part.index);
     let mut sha256 = Sha256::new();
     let mut at = 0;
     while at < part.bytes {
-        let bytes = store.get(&name, at, (part.bytes - at).min(1 << 20) as usize)?;
+        world.check_stop()?;
+        let bytes = world.store.get(&name, at, (part.bytes - at).min(1 << 20) as usize)?;
         if bytes.is_empty() {
             return Err(RunError::Size { name, expected: part.bytes, found: at });
         }
@@ -140,11 +143,11 @@ pub fn check_sha256(store: &dyn Store, id: &BackupId, part: &Part) -> Result<(),
 }
 
 /// id, seq and the SHA-256 of the first index part, which is read: the manifest may not be authentic.
-fn prev_of(store: &dyn Store, manifest: &Manifest, draft: &Manifest) -> Result<Prev, RunError> {
+fn prev_of(world: &World<'_>, manifest: &Manifest, draft: &Manifest) -> Result<Prev, RunError> {
     let index = manifest.parts.iter().find(|part| part.role == Role::Index);
     let index = index.ok_or_else(|| damaged(&manifest.id.manifest_name(), "it names no index part"))?;
-    read_header(store, &own(draft, index))?;
-    check_sha256(store, &manifest.id, index)?;
+    read_header(world.store, &own(draft, index))?;
+    check_sha256(world, &manifest.id, index)?;
     Ok(Prev { id: draft.id, seq: draft.seq, sha256: index.sha256 })
 }
 

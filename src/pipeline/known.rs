@@ -144,7 +144,7 @@ impl Known {
                 // A manifest names the catalogues of its bases: one that is gone cannot be named.
                 _ if cached => source.check_catalogue(&self.survey).map(|()| None),
                 Some(newest) => Ok(Some(newest)),
-                None => read_chapter(world.store, keys, &self.survey, &as_manifest(&newest_draft, source)).map(Some),
+                None => read_chapter(world, keys, &self.survey, &as_manifest(&newest_draft, source)).map(Some),
             };
             match chapter {
                 Ok(chapter) => fresh.extend(chapter.and_then(|chapter| chapter.into_new_backup(&source.catalogue))),
@@ -264,7 +264,7 @@ impl Known {
 /// The newest backup of the epoch with an authentic catalogue.
 fn find_newest(world: &World<'_>, keys: &PackKeys, survey: &Survey, cache: Option<&Cache>) -> Option<Chapter> {
     for id in survey.with_manifest() {
-        match crate::pipeline::history::newest_candidate(world.store, keys, survey, &id, cache) {
+        match crate::pipeline::history::newest_candidate(world, keys, survey, &id, cache) {
             Ok(Some(chapter)) => return Some(chapter),
             Ok(None) => {}
             Err(error) => world.observer.warn(&format!("{id} is not used for deduplication: {error}")),

@@ -106,10 +106,12 @@ pub fn verify_objects(world: &World<'_>, manifest: &Manifest, level: Level) -> R
         if checked.is_ok() && level >= Level::Sha256 {
             report.bytes_read += part.bytes;
             world.observer.advanced(part.bytes);
-            checked = check_sha256(world.store, &id, part);
+            checked = check_sha256(world, &id, part);
         }
-        if let Err(error) = checked {
-            report.find(&error, part.role);
+        match checked {
+            Err(error @ RunError::Stopped(_)) => return Err(error),
+            Err(error) => report.find(&error, part.role),
+            Ok(()) => {}
         }
     }
     Ok(report)
@@ -216,7 +218,7 @@ fn verify_chunks(
     restore: &Restore<'_>,
 ) -> Result<(), RunError> {
     let manifest = &open.manifest;
-    let tables = ChunkTables::read(world.store, &keys.pack, manifest)?;
+    let tables = ChunkTables::read(world, &keys.pack, manifest)?;
     let index = restore.index();
     let object = tables.draft.id.part_name(tables.draft.parts.len() as u32);
     let refused = |what: &str| RunError::from(damaged(&object, what));

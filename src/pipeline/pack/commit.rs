@@ -109,7 +109,7 @@ impl Run<'_> {
         let parts = writer.finish()?;
         for part in &parts {
             let name = attempt.template().id.part_name(part.index);
-            match history::check_sha256(self.world.store, &attempt.template().id, part) {
+            match history::check_sha256(self.world, &attempt.template().id, part) {
                 Err(RunError::Sha256 { .. } | RunError::Size { .. }) => return Err(RunError::ReadBack { name }),
                 other => other?,
             }
