@@ -1,28 +1,12 @@
 //! What only shows at the edges: nobody reads what is told, a consumer reads too little, a tag is too long, a store has lost its manifests.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::place::{Place, VAULT, noise, run};
-
-/// A place whose passphrase files hold the word they are named after.
-fn with_passphrases() -> Place {
-    let place = Place::new();
-    for word in ["right", "wrong"] {
-        fs::write(place.path(word), format!("{word} horse\n")).unwrap();
-        fs::set_permissions(place.path(word), Permissions::from_mode(0o600)).unwrap();
-    }
-    place
-}
-
-fn with(place: &Place, word: &str, arguments: &[&str]) -> Command {
-    let mut command = place.keyless(arguments);
-    command.env("VAULT_PASSPHRASE_FILE", place.path(word));
-    command
-}
+use crate::place::{Place, VAULT, noise, run, with, with_passphrases};
 
 const PACK: [&str; 4] = ["pack", "-q", "--kdf", "small"];
 

@@ -2,27 +2,11 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::place::{Place, Ran, run};
-
-/// A place whose passphrase files hold the word they are named after.
-fn place() -> Place {
-    let place = Place::new();
-    for word in ["right", "wrong"] {
-        fs::write(place.path(word), format!("{word} horse\n")).unwrap();
-        fs::set_permissions(place.path(word), Permissions::from_mode(0o600)).unwrap();
-    }
-    place
-}
-
-fn with(place: &Place, word: &str, arguments: &[&str]) -> Command {
-    let mut command = place.keyless(arguments);
-    command.env("VAULT_PASSPHRASE_FILE", place.path(word));
-    command
-}
+use crate::place::{Place, Ran, run, with, with_passphrases};
 
 fn pack(place: &Place, word: &str, more: &[&str]) -> Ran {
     let arguments: Vec<&str> = ["pack", "-q", "--kdf", "small"].iter().chain(more).copied().collect();
@@ -36,7 +20,7 @@ fn id(ran: &Ran) -> String {
 
 #[test]
 fn a_passphrase_begins_a_guid_once_and_opens_it_again() {
-    let place = place();
+    let place = with_passphrases();
     let first = id(&pack(&place, "right", &[]));
     let second = id(&pack(&place, "right", &[]));
     assert_eq!(first[..36], second[..36], "another guid was begun");
@@ -62,7 +46,7 @@ fn a_passphrase_begins_a_guid_once_and_opens_it_again() {
 
 #[test]
 fn a_wrong_passphrase_opens_nothing_and_begins_nothing() {
-    let place = place();
+    let place = with_passphrases();
     let right = id(&pack(&place, "right", &[]));
     let before = place.objects();
     let opens_nothing = "the passphrase opens no backup";
@@ -90,7 +74,7 @@ fn a_wrong_passphrase_opens_nothing_and_begins_nothing() {
 
 #[test]
 fn a_passphrase_does_not_take_over_a_store_of_key_files() {
-    let place = place();
+    let place = with_passphrases();
     place.ok(&["key", "new"], b"");
     place.pack(&[], b"dump");
     let before = place.objects();
@@ -103,7 +87,7 @@ fn a_passphrase_does_not_take_over_a_store_of_key_files() {
 
 #[test]
 fn a_passphrase_that_cannot_be_had_is_said_so() {
-    let place = place();
+    let place = with_passphrases();
     fs::write(place.path("empty"), "\n").unwrap();
     fs::write(place.path("long"), "x".repeat(1025)).unwrap();
     fs::write(place.path("exposed"), "word").unwrap();
@@ -132,7 +116,7 @@ fn a_passphrase_that_cannot_be_had_is_said_so() {
 
 #[test]
 fn a_slot_that_demands_a_tebibyte_is_refused_at_once() {
-    let place = place();
+    let place = with_passphrases();
     let id = id(&pack(&place, "right", &[]));
     let name = place.store().join(format!("{id}.json"));
     let text = fs::read_to_string(&name).unwrap();
@@ -146,7 +130,7 @@ fn a_slot_that_demands_a_tebibyte_is_refused_at_once() {
 /// A slot of a manifest that does not authenticate is not copied into new backups, whoever added it.
 #[test]
 fn slots_come_from_authentic_manifests_only() {
-    let place = place();
+    let place = with_passphrases();
     let id = id(&pack(&place, "right", &[]));
     let name = place.store().join(format!("{id}.json"));
     let text = fs::read_to_string(&name).unwrap();
@@ -156,7 +140,7 @@ fn slots_come_from_authentic_manifests_only() {
 
 #[test]
 fn a_passphrase_is_in_no_command_line_and_no_environment() {
-    let place = place();
+    let place = with_passphrases();
     let command = format!("cat {}", place.path("right").display());
     let mut packing = place.keyless(&["pack", "--kdf", "small", "--passphrase-command", &command]);
     packing.args(["--", "sh", "-c", "echo begun > begun; exec sleep 5"]);

@@ -1,7 +1,8 @@
 //! A store, a key and a home of one test, and a way to run `vault` there.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -136,4 +137,21 @@ impl Ran {
         }
         assert_eq!(lines.next(), None, "{case}: something after the hint");
     }
+}
+
+/// A place whose passphrase files hold the word they are named after.
+pub fn with_passphrases() -> Place {
+    let place = Place::new();
+    for word in ["right", "wrong"] {
+        fs::write(place.path(word), format!("{word} horse\n")).unwrap();
+        fs::set_permissions(place.path(word), Permissions::from_mode(0o600)).unwrap();
+    }
+    place
+}
+
+/// `vault` with the passphrase file of that word.
+pub fn with(place: &Place, word: &str, arguments: &[&str]) -> Command {
+    let mut command = place.keyless(arguments);
+    command.env("VAULT_PASSPHRASE_FILE", place.path(word));
+    command
 }
