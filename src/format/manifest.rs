@@ -148,6 +148,12 @@ impl Manifest {
         own.chain(foreign).filter(|(_, part)| part.role == Role::Data)
     }
 
+    /// What this manifest says of a base, as a manifest: where its catalogue is, and under which keys.
+    pub fn of_base(&self, base: &Base) -> Manifest {
+        let Base { id, sealed_key, parts } = base.clone();
+        Manifest { id, sealed_key, parts, bases: Vec::new(), ..self.clone() }
+    }
+
     /// Every object that the manifest names, itself excepted.
     pub fn objects(&self) -> impl Iterator<Item = (BackupId, &Part)> {
         let own = self.parts.iter().map(|part| (self.id, part));

@@ -7,14 +7,13 @@
 //!
 //! That the parts are there does not say that the backup should be: somebody may have deleted it. Only a person can know.
 
-use crate::archive::ArchiveError;
 use crate::archive::index::Index;
 use crate::archive::manifest::{open_key, seal};
 use crate::archive::part::{Expected, PartSecret};
+use crate::archive::{ArchiveError, damaged};
 use crate::base::id::BackupId;
 use crate::base::limits::HEADER_BYTES;
 use crate::crypto::keys::{ArchiveKey, Fingerprint, VaultKeys};
-use crate::format::FormatError;
 use crate::format::header::{Header, Role};
 use crate::format::manifest::{Manifest, Part};
 use crate::format::slot::Slot;
@@ -22,7 +21,7 @@ use crate::keys::ring::Keyring;
 use crate::pipeline::World;
 use crate::pipeline::error::RunError;
 use crate::pipeline::fetch::{PartReader, RangeReader, Readers, check_sizes, own};
-use crate::pipeline::history::check_sha256;
+use crate::pipeline::history::{check_sha256, sha256};
 use crate::pipeline::port::{Store, StoreError};
 use crate::pipeline::survey::{Owner, Survey};
 
@@ -49,7 +48,7 @@ pub fn rebuild(world: &World<'_>, id: &BackupId, ring: &Keyring, slots: Slots) -
     let found = find_parts(world.store, id)?;
     let keys = key_of(id, &found, ring)?;
     let archive_key = open_key(id, &found[0].header.sealed_key, keys)?;
-    let index = index_parts(world.store, id, &found)?;
+    let index = index_parts(world, id, &found)?;
     let draft = read_draft(world.store, id, &found, &index, &archive_key)?;
     let manifest = complete(draft, index, slots);
     check(world, &manifest, &archive_key, keys, found.len())?;
@@ -117,7 +116,7 @@ fn key_of<'r>(id: &BackupId, found: &[Found], ring: &'r Keyring) -> Result<&'r V
 }
 
 /// What a manifest records of the index parts. Their SHA-256 is that of what is there: nobody recorded another.
-fn index_parts(store: &dyn Store, id: &BackupId, found: &[Found]) -> Result<Vec<Part>, RunError> {
+fn index_parts(world: &World<'_>, id: &BackupId, found: &[Found]) -> Result<Vec<Part>, RunError> {
     let index = found.iter().filter(|part| part.header.role == Role::Index);
     let parts: Result<Vec<Part>, RunError> = index
         .map(|part| {
@@ -125,7 +124,7 @@ fn index_parts(store: &dyn Store, id: &BackupId, found: &[Found]) -> Result<Vec<
                 index: part.header.index,
                 role: Role::Index,
                 bytes: part.bytes,
-                sha256: sha256(store, &id.part_name(part.header.index))?,
+                sha256: sha256(world, &id.part_name(part.header.index), part.bytes)?,
                 commitment: part.commitment,
             })
         })
@@ -137,20 +136,6 @@ fn index_parts(store: &dyn Store, id: &BackupId, found: &[Found]) -> Result<Vec<
         return Err(RunError::Missing { name, id: *id });
     }
     Ok(parts)
-}
-
-fn sha256(store: &dyn Store, name: &str) -> Result<[u8; 32], RunError> {
-    use sha2::{Digest, Sha256};
-    let mut sha256 = Sha256::new();
-    let mut at = 0;
-    loop {
-        let bytes = store.get(name, at, 1 << 20)?;
-        if bytes.is_empty() {
-            return Ok(sha256.finalize().into());
-        }
-        at += bytes.len() as u64;
-        sha256.update(&bytes);
-    }
 }
 
 /// The manifest as it stood before the index parts existed, and whether it is that of this backup.
@@ -224,8 +209,4 @@ fn write(store: &dyn Store, manifest: &Manifest, archive_key: &ArchiveKey) -> Re
     upload.write(&text)?;
     upload.commit()?;
     if store.get(&name, 0, text.len() + 1)? == text { Ok(()) } else { Err(RunError::ReadBack { name }) }
-}
-
-fn damaged(object: &str, what: &str) -> ArchiveError {
-    ArchiveError::Format { object: object.into(), source: FormatError::Damaged(what.into()) }
 }

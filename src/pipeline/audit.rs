@@ -13,7 +13,7 @@ use crate::format::manifest::{Base, Manifest};
 use crate::format::record::Usage;
 use crate::pipeline::World;
 use crate::pipeline::error::RunError;
-use crate::pipeline::history::{Chapter, catalogue_parts, read_chapter};
+use crate::pipeline::history::{Chapter, read_chapter};
 use crate::pipeline::survey::Survey;
 
 /// The chunks of every block of every part that a manifest names.
@@ -44,8 +44,7 @@ impl ChunkTables {
     /// One of them is missing or not what it should be.
     pub fn read(world: &World<'_>, keys: &PackKeys, manifest: &Manifest) -> Result<ChunkTables, RunError> {
         let survey = Survey::take(world.store, &format!("{}-", manifest.id.guid))?;
-        let own = Manifest { bases: Vec::new(), parts: catalogue_parts(manifest), ..manifest.clone() };
-        let mut own = read_chapter(world, keys, &survey, &own)?;
+        let mut own = read_chapter(world, keys, &survey, manifest)?;
         let mut tables = ChunkTables {
             blocks: HashMap::new(),
             chunks: Vec::new(),
@@ -55,10 +54,7 @@ impl ChunkTables {
         };
         tables.add(manifest, &manifest.id, own);
         for base in &manifest.bases {
-            let parts = base.parts.iter().filter(|part| part.role == Role::Catalogue).cloned().collect();
-            let of_base =
-                Manifest { id: base.id, sealed_key: base.sealed_key, parts, bases: Vec::new(), ..manifest.clone() };
-            let chapter = read_chapter(world, keys, &survey, &of_base)?;
+            let chapter = read_chapter(world, keys, &survey, &manifest.of_base(base))?;
             check_base(base, &chapter)?;
             tables.add(manifest, &base.id, chapter);
         }

@@ -128,18 +128,26 @@ pub fn catalogue_parts(manifest: &Manifest) -> Vec<Part> {
 /// It is another one, or the run is stopped.
 pub fn check_sha256(world: &World<'_>, id: &BackupId, part: &Part) -> Result<(), RunError> {
     let name = id.part_name(part.index);
+    if sha256(world, &name, part.bytes)? == part.sha256 { Ok(()) } else { Err(RunError::Sha256 { name }) }
+}
+
+/// The SHA-256 of an object of `bytes` bytes.
+///
+/// # Errors
+/// It is shorter, or the run is stopped.
+pub fn sha256(world: &World<'_>, name: &str, bytes: u64) -> Result<[u8; 32], RunError> {
     let mut sha256 = Sha256::new();
     let mut at = 0;
-    while at < part.bytes {
+    while at < bytes {
         world.check_stop()?;
-        let bytes = world.store.get(&name, at, (part.bytes - at).min(1 << 20) as usize)?;
-        if bytes.is_empty() {
-            return Err(RunError::Size { name, expected: part.bytes, found: at });
+        let read = world.store.get(name, at, (bytes - at).min(1 << 20) as usize)?;
+        if read.is_empty() {
+            return Err(RunError::Size { name: name.into(), expected: bytes, found: at });
         }
-        at += bytes.len() as u64;
-        sha256.update(&bytes);
+        at += read.len() as u64;
+        sha256.update(&read);
     }
-    if <[u8; 32]>::from(sha256.finalize()) == part.sha256 { Ok(()) } else { Err(RunError::Sha256 { name }) }
+    Ok(sha256.finalize().into())
 }
 
 /// id, seq and the SHA-256 of the first index part, which is read: the manifest may not be authentic.
@@ -177,34 +185,39 @@ fn table(
 impl Chapter {
     /// The form in which it enters the cache; `None` when its table came from there.
     pub fn into_new_backup(self, catalogue: &[Part]) -> Option<NewBackup> {
-        let record = encode(&self.draft, self.cutter, &self.usage, catalogue);
         let (blocks, chunks) = self.table?;
+        let record = encode(&self.draft, self.cutter, &self.usage, catalogue);
         Some(NewBackup { known: KnownBackup { id: self.draft.id, record, blocks }, chunks })
     }
 
     /// The catalogue's parts that a cache record was made from.
     pub fn catalogue_of(record: &[u8]) -> Option<Vec<Part>> {
-        Chapter::decode(record).map(|chapter| chapter.catalogue)
+        let [.., catalogue] = sections(record)?;
+        let parts = parse_all::<CachedPart>(catalogue).ok()?;
+        Some(parts.into_iter().map(|CachedPart(part)| part).collect())
     }
 
     fn decode(record: &[u8]) -> Option<Chapter> {
-        let mut cursor = Cursor::new(record);
-        let mut section = || -> Option<&[u8]> {
-            let length = cursor.u32("a length").ok()?;
-            cursor.take(length as usize, "a section").ok()
-        };
-        let (draft, cutter, usage, catalogue) = (section()?, section()?, section()?, section()?);
-        let draft = Manifest::parse_draft(draft).ok()?;
-        let catalogue = parse_all::<CachedPart>(catalogue).ok()?;
+        let [draft, cutter, usage, _] = sections(record)?;
         Some(Chapter {
-            draft,
+            draft: Manifest::parse_draft(draft).ok()?,
             cutter: <Cutter as Record>::parse(cutter).ok()?,
             usage: parse_all(usage).ok()?,
-            catalogue: catalogue.into_iter().map(|CachedPart(part)| part).collect(),
+            catalogue: Chapter::catalogue_of(record)?,
             prev: None,
             table: None,
         })
     }
+}
+
+/// Draft, cutter, usage and catalogue parts of a cache record.
+fn sections(record: &[u8]) -> Option<[&[u8]; 4]> {
+    let mut cursor = Cursor::new(record);
+    let mut section = || -> Option<&[u8]> {
+        let length = cursor.u32("a length").ok()?;
+        cursor.take(length as usize, "a section").ok()
+    };
+    Some([section()?, section()?, section()?, section()?])
 }
 
 /// The record of a backup in the cache.

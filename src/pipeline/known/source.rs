@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::base::id::BackupId;
 use crate::base::limits::{BASE_PARTS_MAX, BASES_MAX, LIVE_PERCENT_MIN};
 use crate::format::header::Role;
-use crate::format::manifest::{Manifest, Part};
+use crate::format::manifest::{Base, Manifest, Part};
 use crate::format::record::Usage;
 use crate::index::cache::KnownBackup;
 use crate::pipeline::error::RunError;
@@ -89,8 +89,7 @@ pub(super) fn source_of(newest: &Chapter, id: BackupId) -> Source {
 
 /// A manifest that says of a base what reading its catalogue takes.
 pub(super) fn as_manifest(newest: &Manifest, source: &Source) -> Manifest {
-    let catalogue = source.catalogue.clone();
-    Manifest { id: source.id, sealed_key: source.sealed_key, parts: catalogue, bases: Vec::new(), ..newest.clone() }
+    newest.of_base(&Base { id: source.id, sealed_key: source.sealed_key, parts: source.catalogue.clone() })
 }
 
 /// Whether the cache's entry was made from the catalogue that the store shows.
