@@ -17,10 +17,10 @@ STATIC_FLAGS := -C target-feature=+crt-static --cfg getrandom_backend="linux_get
 FUZZ_SECONDS ?= 60
 TOOLS := $(CURDIR)/target/tools
 
-.PHONY: help demo test test-packages static lint fuzz bench
+.PHONY: help demo test test-packages static lint fuzz bench side-by-side
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /    make \1\t/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /    make \1\t/p' Makefile
 
 demo: ## pack and restore a throw-away PostgreSQL cluster, before your eyes
 	@bash .ci/install demo
@@ -54,6 +54,12 @@ fuzz: $(TOOLS)/bin/cargo-fuzz ## every fuzz target for FUZZ_SECONDS=60 each (fuz
 bench: ## every building block and whole runs, each with its answer checked (benches/README.md)
 	@bash .ci/install bench
 	cargo bench --locked
+
+# More for the script: SIDE_BY_SIDE='--runs 7 --work /srv/bench'.
+side-by-side: .venv/installed ## vault against zstd, age, restic, borg and gzip: half an hour (benches/README.md)
+	@bash .ci/install side-by-side
+	cargo build --release --locked
+	@python3 benches/side-by-side.py $(SIDE_BY_SIDE)
 
 test-packages:
 	@bash .ci/install test
