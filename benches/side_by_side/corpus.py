@@ -60,12 +60,14 @@ class Cluster:
         # -A trust is safe here: only the owner and root can reach the socket.
         self._server("initdb", "-D", self.data, "-U", ACCOUNT, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
         with open(self.data / "postgresql.conf", "a", encoding="utf-8") as file:
-            file.write(f"{SETTINGS}unix_socket_directories = '{self.home}'\n")
+            file.write(SETTINGS)
 
     def start(self):
         if (self.data / "postmaster.pid").exists():  # of a run that was killed
             self.stop()
-        self._server("pg_ctl", "-D", self.data, "-l", self.home / "log", "-w", "-t", "120", "start")
+        # The socket is named here, so that the work directory can be moved.
+        socket = f"-k '{self.home}'"
+        self._server("pg_ctl", "-D", self.data, "-l", self.home / "log", "-o", socket, "-w", "-t", "120", "start")
 
     def stop(self):
         self._server("pg_ctl", "-D", self.data, "-m", "fast", "-w", "-t", "120", "stop")
