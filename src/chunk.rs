@@ -2,3 +2,6 @@
 
 pub mod chunker;
 pub mod compress;
+pub mod noise;
+#[cfg(target_arch = "x86_64")]
+mod scan;

@@ -140,3 +140,30 @@ fn a_cut_sees_no_further_than_the_maximum() {
     assert!(whole.len() > 80);
     assert_eq!(whole, windowed);
 }
+
+#[test]
+fn the_scanner_cuts_as_the_crate_does() {
+    let (low, high) = (0x0000_ffe0, [1 << 20, 0xf << 20, 1 << 40 | 1 << 16, 1 << 62]);
+    let inputs =
+        [noise("scan", 600_000), rows(11, 9000), vec![0; 200_000], [rows(12, 900), noise("mixed", 99_999)].concat()];
+    let mut cases = 0;
+    for loose in high.map(|high| low | high) {
+        for strict in [loose, loose | 1 << 18, loose | 3 << 50] {
+            for (minimum, average, maximum) in [(64, 64, 64), (64, 66, 4096), (512, 2048, 8192), (4096, 10_240, 65_536)]
+            {
+                let cutter = Cutter { minimum, average, maximum, strict, loose };
+                assert!(cutter.is_legal());
+                let chunker = Chunker::new(cutter, gear(cases));
+                for input in &inputs {
+                    assert_eq!(
+                        cuts(input, |rest| chunker.cut(rest)),
+                        cuts(input, |rest| chunker.cut_plain(rest)),
+                        "{cutter:?}"
+                    );
+                }
+                cases += 1;
+            }
+        }
+    }
+    assert_eq!(cases, 4 * 3 * 4);
+}

