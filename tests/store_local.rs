@@ -219,6 +219,30 @@ fn a_full_disk_fails_and_leaves_nothing() {
     put(&store, "a-1", &vec![1; 1 << 20]).unwrap();
 }
 
+#[test]
+fn objects_of_every_fill_of_the_buffers_arrive() {
+    let directory = TempDir::new().unwrap();
+    let mount = Mount::tmpfs("size=64m");
+    let mut objects = 0;
+    // Past the page cache where the file system can, and through it.
+    for place in [directory.path(), mount.path()] {
+        let store = LocalStore::open(place).unwrap();
+        for size in [0, 1, 4095, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, (3 << 20) + 4097, 9 << 20] {
+            let bytes: Vec<u8> = (0..size).map(|at: u32| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+            for step in [1_000_003, bytes.len().max(1)] {
+                let name = format!("a-{objects}");
+                let mut upload = store.create(&name).unwrap();
+                bytes.chunks(step).for_each(|piece| upload.write(piece).unwrap());
+                upload.commit().unwrap();
+                assert_eq!(store.get(&name, 0, bytes.len() + 1).unwrap(), bytes, "{size} {step}");
+                store.delete(&name).unwrap();
+                objects += 1;
+            }
+        }
+    }
+    assert_eq!(objects, 2 * 8 * 2);
+}
+
 // System calls, seen and refused by strace.
 
 /// Not a test: the process that the tests below trace. It writes one object and deletes another; with a rival, somebody else's object

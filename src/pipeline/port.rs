@@ -74,6 +74,15 @@ pub trait Store: Send + Sync {
     /// `Missing` when there is no such object.
     fn get(&self, name: &str, offset: u64, length: usize) -> Result<Vec<u8>, StoreError>;
 
+    /// The same, in place of what is in `bytes`, whose memory a store may use again.
+    ///
+    /// # Errors
+    /// As for `get`; what is in `bytes` is of no meaning then.
+    fn get_into(&self, name: &str, offset: u64, length: usize, bytes: &mut Vec<u8>) -> Result<(), StoreError> {
+        *bytes = self.get(name, offset, length)?;
+        Ok(())
+    }
+
     /// Begins to write an object, which appears under its name when it is committed.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 //! Writing one object, step by step (spec/objects.md, "Order of writing"):
 //!
 //! 1. open `.vault-<name>-<random>.tmp` in the same directory, mode 0600, only if absent;
-//! 2. write, in pieces of 1 MiB at least;
+//! 2. write, in pieces of 1 MiB, by a thread of its own and past the page cache where the file system can;
 //! 3. compare the file's length with what was written, `fsync` it;
 //! 4. rename it without replacing; where the file system knows no such rename, hard-link it, which never replaces either;
 //! 5. `fsync` the directory, and only then say that the object is stored.
@@ -20,9 +20,12 @@
 //!
 //! Not guaranteed: that the disk itself does what `fsync` asks it to.
 
+mod upload;
+mod writer;
+
 use std::ffi::CStr;
 use std::fs::{self, DirBuilder, File};
-use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Once};
@@ -33,9 +36,7 @@ use rustix::io::Errno;
 use super::{check_name, failed, is_name};
 use crate::base::bytes::to_hex;
 use crate::pipeline::port::{ObjectInfo, Store, StoreError, Upload};
-
-/// 1 MiB: one segment of a part goes through in one call, and headers and manifests are gathered.
-const WRITE_BYTES_MIN: usize = 1 << 20;
+use upload::LocalUpload;
 
 /// A store in a directory.
 #[derive(Clone)]
@@ -197,6 +198,11 @@ impl Store for LocalStore {
     }
 
     fn get(&self, name: &str, offset: u64, length: usize) -> Result<Vec<u8>, StoreError> {
+        let mut bytes = Vec::new();
+        self.get_into(name, offset, length, &mut bytes).map(|()| bytes)
+    }
+
+    fn get_into(&self, name: &str, offset: u64, length: usize, bytes: &mut Vec<u8>) -> Result<(), StoreError> {
         check_name("read", name)?;
         let missing = || StoreError::Missing { name: name.into() };
         let failed = |reason: io::Error| self.place.failed("read", name, reason);
@@ -213,12 +219,13 @@ impl Store for LocalStore {
         }
         // What is allocated follows the file, not a length that somebody wrote down.
         let there = metadata.len().saturating_sub(offset).min(length as u64);
-        let mut bytes = Vec::with_capacity(usize::try_from(there).unwrap_or(length));
+        bytes.clear();
+        bytes.reserve(usize::try_from(there).unwrap_or(length));
         if there > 0 {
             file.seek(SeekFrom::Start(offset)).map_err(failed)?;
-            file.take(there).read_to_end(&mut bytes).map_err(failed)?;
+            file.take(there).read_to_end(bytes).map_err(failed)?;
         }
-        Ok(bytes)
+        Ok(())
     }
 
     fn create(&self, name: &str) -> Result<Box<dyn Upload>, StoreError> {
@@ -248,83 +255,5 @@ impl Store for LocalStore {
     /// part is referenced the store as it is now must show its header and its size (spec/chunking.md).
     fn location(&self) -> String {
         self.place.path.display().to_string()
-    }
-}
-
-/// The file that becomes an object.
-struct LocalUpload {
-    place: Arc<Place>,
-    name: String,
-    /// Where the bytes are; removed when this is dropped.
-    temporary: String,
-    file: BufWriter<File>,
-    written: u64,
-    /// A write failed, so that nobody knows what the file holds.
-    broken: bool,
-}
-
-impl LocalUpload {
-    /// Makes the temporary file.
-    fn begin(place: &Arc<Place>, name: &str) -> Result<LocalUpload, StoreError> {
-        place.swept.call_once(|| place.sweep());
-        let made = place.temporary(name);
-        let (temporary, file) = made.map_err(|reason| place.failed("write", name, reason))?;
-        Ok(LocalUpload {
-            place: Arc::clone(place),
-            name: name.into(),
-            temporary,
-            file: BufWriter::with_capacity(WRITE_BYTES_MIN, file),
-            written: 0,
-            broken: false,
-        })
-    }
-
-    /// Refuses to go on after a failed write.
-    fn unbroken(&self) -> io::Result<()> {
-        match self.broken {
-            true => Err(io::Error::other("an earlier write failed")),
-            false => Ok(()),
-        }
-    }
-
-    /// Makes the bytes durable under the temporary name.
-    fn finish(&mut self) -> io::Result<()> {
-        self.unbroken()?;
-        self.file.flush()?;
-        let file = self.file.get_ref();
-        let bytes = file.metadata()?.len();
-        if bytes != self.written {
-            let text = format!("the file has {bytes} bytes instead of {}", self.written);
-            return Err(io::Error::other(text));
-        }
-        file.sync_all()
-    }
-}
-
-impl Upload for LocalUpload {
-    fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
-        let done = self.unbroken().and_then(|()| self.file.write_all(bytes));
-        self.broken = done.is_err();
-        self.written += bytes.len() as u64;
-        done.map_err(|reason| self.place.failed("write", &self.name, reason))
-    }
-
-    fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
-        let finished = self.finish();
-        let failed = |reason: io::Error| self.place.failed("write", &self.name, reason);
-        finished.map_err(failed)?;
-        match self.place.publish(&self.temporary, &self.name) {
-            Ok(()) => self.place.handle.sync_all().map_err(failed),
-            Err(Errno::EXIST) => Err(StoreError::Exists { name: self.name.clone() }),
-            Err(reason) => Err(failed(reason.into())),
-        }
-    }
-}
-
-impl Drop for LocalUpload {
-    fn drop(&mut self) {
-        // After a rename it is gone already; after a link this takes the second name away. That it fails harms nothing: no listing
-        // shows the file, and there is nobody to tell.
-        let _ = rustix::fs::unlinkat(&self.place.handle, &self.temporary, AtFlags::empty());
     }
 }
