@@ -8,7 +8,7 @@ use std::io::{Cursor, ErrorKind, Read};
 use common::stores::Snapshot;
 use common::world::*;
 use vault::pipeline::known::CachePlace;
-use vault::pipeline::pack::{PackOptions, pack};
+use vault::pipeline::pack::{Level, PackOptions, pack};
 use vault::store::memory::MemoryStore;
 
 /// How a dump comes in.
@@ -117,7 +117,8 @@ fn neither_splits_nor_threads_show_in_small_parts_and_chunks() {
 
 #[test]
 fn another_level_changes_sizes_and_no_cut() {
-    let counts = [1, 3, 9].map(|level| three_days(Split::Whole, &|| PackOptions { level, ..defaults() }).1);
+    let counts =
+        [1, 3, 9].map(|level| three_days(Split::Whole, &|| PackOptions { level: Level::Fixed(level), ..defaults() }).1);
     assert_eq!(counts[0], counts[1]);
     assert_eq!(counts[1], counts[2]);
 }

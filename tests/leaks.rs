@@ -21,7 +21,7 @@ use vault::keys::ring::{Keyring, file_text, new_key};
 use vault::keys::slots::{Passphrase, SlotOpener, make};
 use vault::pipeline::history::read_chapter;
 use vault::pipeline::known::CachePlace;
-use vault::pipeline::pack::PackOptions;
+use vault::pipeline::pack::{Level, PackOptions};
 use vault::pipeline::survey::Survey;
 use vault::pipeline::verify::verify_full;
 use vault::store::faulty::{FaultyStore, Times};
@@ -249,7 +249,7 @@ fn failing_runs(
     for cut in [0, 10, 40, dump.len() / 3, dump.len() - 30] {
         hear(heard(&outside, &pack_bytes(&outside, &restored(&snapshot), ring, with_slot(), &dump[..cut]), &mut said));
     }
-    let bad = PackOptions { level: 99, ..small(16_704) };
+    let bad = PackOptions { level: Level::Fixed(99), ..small(16_704) };
     hear(heard(&outside, &pack_bytes(&outside, store, ring, bad, dump), &mut said));
     let keys = ring.newest();
     for (name, bytes) in &snapshot {

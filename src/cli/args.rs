@@ -13,8 +13,9 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::base::id::Guid;
+use crate::pipeline::pack::Level;
 use help::{ABOUT_KEYS, EXIT_ALL, EXIT_KEY, EXIT_LIST, EXIT_PACK, EXIT_REBUILD, EXIT_SHOW, EXIT_UNPACK, EXIT_VERIFY};
-use values::{parse_duration, parse_size, parse_tag};
+use values::{parse_duration, parse_level, parse_size, parse_tag};
 
 /// Encrypted, deduplicating archives of database dumps.
 #[derive(Parser)]
@@ -105,9 +106,9 @@ pub enum KeyCommand {
 /// `vault pack`.
 #[derive(Args)]
 pub struct Pack {
-    /// zstd level, 1 to 19.
-    #[arg(long, value_name = "LEVEL", default_value_t = 2)]
-    pub level: i32,
+    /// zstd level, 1 to 19; auto: as high as the wait for the input pays for, up to 6.
+    #[arg(long, value_name = "LEVEL", default_value = "2", value_parser = parse_level)]
+    pub level: Level,
     /// Bytes of a part at most: 128KiB, say, or up to 1GiB.
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = parse_size)]
     pub part_size: u64,

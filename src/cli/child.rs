@@ -31,8 +31,8 @@ pub use producer::Producer;
 
 use crate::base::failure::FailureClass;
 
-/// 1 MiB, the most that an unprivileged process may ask for: the child writes on while a segment is sealed.
-const PIPE_BYTES: usize = 1 << 20;
+/// 1 MiB, the most that an unprivileged process may ask for: whoever is at the other end goes on for a while when vault is busy.
+pub(super) const PIPE_BYTES: usize = 1 << 20;
 /// How long a child may take to end itself after SIGTERM: enough for `pg_dump` to cancel its query.
 const GRACE: Duration = Duration::from_secs(2);
 /// How often a child is looked at while its end is awaited.

@@ -15,13 +15,17 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 
-use super::child::{ChildError, Producer};
+use super::child::{ChildError, PIPE_BYTES, Producer};
 use super::signals::Signals;
 use crate::pipeline::error::RunError;
 use crate::pipeline::port::{Control, SourceFailed, Stop};
 
 /// How often a read that waits looks whether the run was told to stop.
 const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+/// A pipe that holds less is given some time to fill.
+const GATHERED_BYTES: u64 = 256 << 10;
+/// How long: a tenth of what a pipe of 1 MiB lasts at 100 MB/s.
+const GATHERING: Duration = Duration::from_millis(1);
 /// How often the producer is looked at after its output ended.
 const POLL: Duration = Duration::from_millis(10);
 /// Instead of a time: no byte is waited for.
@@ -203,16 +207,26 @@ pub struct Watched<R> {
 impl<R: Read + AsFd> Watched<R> {
     /// Watches `inner` for `control`.
     pub fn new(inner: R, control: Arc<RunControl>) -> Watched<R> {
+        // What is no pipe has no size, and a small pipe is slower, and nothing else.
+        let _ = rustix::pipe::fcntl_setpipe_size(&inner, PIPE_BYTES);
         Watched { inner, control }
     }
 
-    /// Returns when a read would not wait.
+    /// Returns when a read would not wait, and is worth its while: `pg_dump` writes 4 KiB at a time, and to wake up for each costs more than
+    /// all that is done with them.
     fn readable(&self) -> io::Result<()> {
         loop {
             let mut wait = [PollFd::new(&self.inner, PollFlags::IN)];
             match rustix::event::poll(&mut wait, Some(&TICK)) {
                 Ok(0) | Err(Errno::INTR) => self.control.check_wait()?,
-                Ok(_) => return Ok(()),
+                Ok(_) => {
+                    let more_may_come = wait[0].revents() == PollFlags::IN;
+                    let there = rustix::io::ioctl_fionread(&self.inner).unwrap_or(u64::MAX);
+                    if more_may_come && there < GATHERED_BYTES {
+                        thread::sleep(GATHERING);
+                    }
+                    return Ok(());
+                }
                 Err(reason) => return Err(reason.into()),
             }
         }

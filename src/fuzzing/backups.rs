@@ -17,7 +17,7 @@ use crate::fuzzing::fixture::{Backup, CUTTER, Fixture, Outside, fixture, options
 use crate::fuzzing::forge::{Content, commit, replace};
 use crate::fuzzing::input::Input;
 use crate::pipeline::error::RunError;
-use crate::pipeline::pack::PackOptions;
+use crate::pipeline::pack::{Level, PackOptions};
 use crate::pipeline::port::Store;
 use crate::pipeline::survey::{open_manifest, read_mark};
 use crate::pipeline::unpack::Restore;
@@ -289,7 +289,7 @@ fn draw_options(input: &mut Input<'_>) -> PackOptions {
     let drawn = options();
     let part_bytes = PART_BYTES_MIN + input.place(1 << 16) as u64;
     PackOptions {
-        level: i32::from(input.u8() % 3) + 1,
+        level: Level::Fixed(i32::from(input.u8() % 3) + 1),
         part_bytes,
         segment: SegmentSize::for_part_bytes(part_bytes),
         threads: 1 + input.pick(3),

@@ -16,7 +16,7 @@ use crate::keys::ring::{Keyring, new_key};
 use crate::pipeline::World;
 use crate::pipeline::error::RunError;
 use crate::pipeline::known::{CachePlace, Reuse};
-use crate::pipeline::pack::{PackOptions, Packed, pack};
+use crate::pipeline::pack::{Level, PackOptions, Packed, pack};
 use crate::pipeline::port::{Clock, Random, Silent, Store, Unwatched};
 use crate::pipeline::survey::open_manifest;
 use crate::store::memory::MemoryStore;
@@ -101,7 +101,7 @@ pub(super) fn store_of(objects: &BTreeMap<String, Vec<u8>>) -> MemoryStore {
 /// Options for small parts and chunks, one thread.
 pub(super) fn options() -> PackOptions {
     PackOptions {
-        level: 2,
+        level: Level::Fixed(2),
         part_bytes: PART_BYTES,
         segment: SegmentSize::for_part_bytes(PART_BYTES),
         threads: 1,

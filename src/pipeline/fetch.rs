@@ -1,5 +1,8 @@
 //! Reads authenticated plaintext out of parts in the store.
 
+use std::ops::Deref;
+use std::sync::Arc;
+
 use crate::archive::damaged;
 use crate::archive::index::Index;
 use crate::archive::manifest::open_key;
@@ -11,6 +14,7 @@ use crate::format::header::Role;
 use crate::format::manifest::{Manifest, Part};
 use crate::pipeline::error::RunError;
 use crate::pipeline::port::{Store, StoreError};
+use crate::pipeline::stage::{Pool, Pooled};
 use crate::pipeline::survey::Survey;
 
 /// A part of a known size whose header and key agree with what is recorded of it.
@@ -49,20 +53,39 @@ impl<'a> PartReader<'a> {
     /// # Errors
     /// Those of `take`; a segment that does not authenticate.
     pub fn read_from(&self, offset: u64, take: &mut dyn FnMut(&[u8]) -> Result<(), RunError>) -> Result<(), RunError> {
-        let size = self.open.segment_bytes() as u64;
+        let (size, mut bytes) = (self.open.segment_bytes() as u64, Vec::new());
         for segment in offset / size..self.open.segments() {
             let from = offset.saturating_sub(segment * size) as usize;
-            take(self.segment(segment)?.get(from..).unwrap_or(&[]))?;
+            self.segment(segment, &mut bytes)?;
+            take(bytes.get(from..).unwrap_or(&[]))?;
         }
         Ok(())
     }
 
-    /// The plaintext of one segment.
-    fn segment(&self, segment: u64) -> Result<Vec<u8>, RunError> {
+    /// Puts the plaintext of one segment in place of what is in `bytes`.
+    fn segment(&self, segment: u64, bytes: &mut Vec<u8>) -> Result<(), RunError> {
         let (offset, length) = self.open.segment_range(segment);
-        let mut bytes = self.store.get(self.open.name(), offset, length)?;
-        self.open.open_segment(segment, &mut bytes)?;
-        Ok(bytes)
+        self.store.get_into(self.open.name(), offset, length, bytes)?;
+        Ok(self.open.open_segment(segment, bytes)?)
+    }
+}
+
+/// A range of the plaintext of a part.
+pub enum Range {
+    /// Within one segment: its plaintext, and where in it.
+    Within(Arc<Pooled>, std::ops::Range<usize>),
+    /// Of several segments.
+    Across(Vec<u8>),
+}
+
+impl Deref for Range {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Range::Within(segment, range) => segment.bytes.get(range.clone()).unwrap_or(&[]),
+            Range::Across(bytes) => bytes,
+        }
     }
 }
 
@@ -70,14 +93,15 @@ impl<'a> PartReader<'a> {
 pub struct RangeReader<'r, 'a> {
     parts: &'r [PartReader<'a>],
     /// Newest last: part, segment, plaintext.
-    recent: Vec<(usize, u64, Vec<u8>)>,
+    recent: Vec<(usize, u64, Arc<Pooled>)>,
     keep: usize,
+    buffers: Arc<Pool<Vec<u8>>>,
 }
 
 impl<'r, 'a> RangeReader<'r, 'a> {
     /// A reader that keeps up to `keep` segments, each of the segment size.
     pub fn new(parts: &'r [PartReader<'a>], keep: usize) -> RangeReader<'r, 'a> {
-        RangeReader { parts, recent: Vec::new(), keep: keep.max(1) }
+        RangeReader { parts, recent: Vec::new(), keep: keep.max(1), buffers: Arc::default() }
     }
 
     /// A range of the plaintext of a part; every segment that it touches is authenticated.
@@ -85,36 +109,50 @@ impl<'r, 'a> RangeReader<'r, 'a> {
     /// # Errors
     /// A segment does not authenticate, or the range goes beyond the part.
     pub fn read(&mut self, part: usize, offset: u64, length: usize) -> Result<Vec<u8>, RunError> {
+        self.range(part, offset, length).map(|range| range.to_vec())
+    }
+
+    /// The same, not copied where it lies within one segment.
+    ///
+    /// # Errors
+    /// As for `read`.
+    pub fn range(&mut self, part: usize, offset: u64, length: usize) -> Result<Range, RunError> {
         let beyond = |name: &str| damaged(name, "a range goes beyond it");
         let reader = self.parts.get(part).ok_or_else(|| beyond("a part"))?;
         let end = offset.checked_add(length as u64).filter(|end| *end <= reader.plain_bytes());
         let end = end.ok_or_else(|| beyond(reader.name()))?;
         let size = reader.open.segment_bytes() as u64;
+        let from = (offset % size) as usize;
+        if from + length <= size as usize && length > 0 {
+            return Ok(Range::Within(self.segment(part, offset / size)?, from..from + length));
+        }
         let mut bytes = Vec::with_capacity(length);
         while offset + (bytes.len() as u64) < end {
             let at = offset + bytes.len() as u64;
             let from = (at % size) as usize;
             let opened = self.segment(part, at / size)?;
-            let to = opened.len().min(from + (end - at) as usize);
-            bytes.extend_from_slice(&opened[from..to]);
+            let to = opened.bytes.len().min(from + (end - at) as usize);
+            bytes.extend_from_slice(&opened.bytes[from..to]);
         }
-        Ok(bytes)
+        Ok(Range::Across(bytes))
     }
 
-    fn segment(&mut self, part: usize, segment: u64) -> Result<&[u8], RunError> {
+    fn segment(&mut self, part: usize, segment: u64) -> Result<Arc<Pooled>, RunError> {
         let found = self.recent.iter().position(|(of, at, _)| (*of, *at) == (part, segment));
         let entry = match found {
             Some(place) => self.recent.remove(place),
             None => {
-                let opened = self.parts[part].segment(segment)?;
                 if self.recent.len() == self.keep {
                     self.recent.remove(0);
                 }
-                (part, segment, opened)
+                let mut opened = Pooled::of(&self.buffers);
+                self.parts[part].segment(segment, &mut opened.bytes)?;
+                (part, segment, Arc::new(opened))
             }
         };
+        let opened = Arc::clone(&entry.2);
         self.recent.push(entry);
-        Ok(self.recent.last().map_or(&[], |(_, _, bytes)| bytes))
+        Ok(opened)
     }
 }
 

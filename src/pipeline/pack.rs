@@ -4,10 +4,13 @@ mod attempt;
 mod commit;
 mod feed;
 mod layout;
+mod pace;
 mod parts;
+mod slab;
 mod weave;
 
 use std::io::Read;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::cutter::Cutter;
@@ -31,17 +34,19 @@ use crate::pipeline::survey::Survey;
 
 use attempt::Attempt;
 use feed::{Fed, Feed};
+pub use pace::Level;
+use pace::Pace;
 use weave::Weaver;
 
 /// Plain bytes that a block aims at: where zstd loses nothing against one stream.
-const BLOCK_PLAIN_TARGET: usize = 1 << 20;
+const BLOCK_PLAIN_TARGET: usize = 3 << 19;
 /// How often a run looks whether it is to stop while no input comes.
 pub(crate) const POLL: Duration = Duration::from_millis(50);
 
 /// How a backup is made.
 pub struct PackOptions {
-    /// zstd level, 1 to 19.
-    pub level: i32,
+    /// zstd level, 1 to 19, or the one that there is time for.
+    pub level: Level,
     /// Bytes of a part at most.
     pub part_bytes: u64,
     /// Bytes of a segment.
@@ -99,7 +104,8 @@ pub fn pack(
     let audit = options.paranoid || seq.is_multiple_of(AUDIT_EVERY);
     let workers = Workers::new(options.threads)?;
     let mut attempt = Attempt::new(world, keys, id, &options)?;
-    let run = Run { world, keys, place, options: &options, workers: &workers, cutter, block_max, audit, seq };
+    let pace = Arc::new(Pace::new(options.level, workers.threads()));
+    let run = Run { world, keys, place, options: &options, workers: &workers, pace, cutter, block_max, audit, seq };
     let packed = run.run(&mut attempt, known, input);
     match &packed {
         Err(RunError::Audit) => {
@@ -119,6 +125,7 @@ struct Run<'a> {
     place: &'a CachePlace,
     options: &'a PackOptions,
     workers: &'a Workers,
+    pace: Arc<Pace>,
     cutter: Cutter,
     block_max: usize,
     audit: bool,
@@ -128,7 +135,7 @@ struct Run<'a> {
 impl Run<'_> {
     fn run(&self, attempt: &mut Attempt<'_>, known: Known, input: Box<dyn Read + Send>) -> Result<Packed, RunError> {
         let chunker = Chunker::new(self.cutter, self.keys.gear_table());
-        let feed = Feed::start(input, chunker, self.workers, self.keys.chunk_id.expose());
+        let feed = Feed::start(input, chunker, self.keys.chunk_id.expose());
         let (weaver, fed) = self.stream(attempt, known, feed)?;
         let (kind, verdict) = judge(&fed, self.options)?;
         self.commit(attempt, weaver, fed, kind, verdict)
@@ -143,9 +150,10 @@ impl Run<'_> {
     ) -> Result<(Weaver<'r>, Fed), RunError> {
         let ids = attempt.archive_key().ids_digest();
         let (written, weaver, fed) = std::thread::scope(|scope| {
-            let (writer, blocks) = attempt.write_data(scope, self.workers.threads() + 2);
-            let mut weaver = Weaver::new(self, known, ids, blocks);
-            let fed = feed.run(self.world, self.workers, &mut |slab| weaver.slab(slab));
+            let buffers = Arc::default();
+            let (writer, blocks) = attempt.write_data(scope, self.workers.threads() + 2, Arc::clone(&buffers));
+            let mut weaver = Weaver::new(self, known, ids, blocks, buffers);
+            let fed = feed.run(self.world, self.workers, &self.pace, &mut |id, bytes| weaver.chunk(id, bytes));
             let fed = fed.and_then(|fed| weaver.finish().map(|()| fed));
             weaver.hang_up();
             (writer.join().unwrap_or(Err(RunError::Worker)), weaver, fed)
@@ -172,7 +180,9 @@ fn judge(fed: &Fed, options: &PackOptions) -> Result<(dump::DumpKind, Verdict), 
 
 fn check_options(options: &PackOptions) -> Result<(), RunError> {
     let refused = |what: String| Err(RunError::Option(what));
-    if !LEVELS.contains(&options.level) {
+    if let Level::Fixed(level) = options.level
+        && !LEVELS.contains(&level)
+    {
         return refused(format!("the level is {} to {}", LEVELS.start(), LEVELS.end()));
     }
     if !(PART_BYTES_MIN..=PART_BYTES_MAX).contains(&options.part_bytes) {

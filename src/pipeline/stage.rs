@@ -29,7 +29,7 @@ impl Workers {
     }
 
     /// Runs a job on some thread.
-    pub fn submit<T: Clone + Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Job<T> {
+    pub fn submit<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Job<T> {
         let slot = Arc::new((Mutex::new(None), Condvar::new()));
         let filled = Arc::clone(&slot);
         self.pool.spawn(move || {
@@ -53,20 +53,34 @@ impl<T> Clone for Job<T> {
     }
 }
 
+impl<T> Job<T> {
+    /// The result, when it is there, for a job that nobody else waits for.
+    ///
+    /// # Errors
+    /// The job panicked.
+    pub fn take(self) -> Result<T, RunError> {
+        self.when_done(Option::take)
+    }
+
+    fn when_done(&self, read: impl Fn(&mut Option<Result<T, ()>>) -> Option<Result<T, ()>>) -> Result<T, RunError> {
+        let (result, ready) = &*self.0;
+        let mut result = result.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            match read(&mut result) {
+                Some(outcome) => return outcome.map_err(|()| RunError::Worker),
+                None => result = ready.wait(result).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+}
+
 impl<T: Clone> Job<T> {
     /// The result, when it is there.
     ///
     /// # Errors
     /// The job panicked.
     pub fn wait(&self) -> Result<T, RunError> {
-        let (result, ready) = &*self.0;
-        let mut result = result.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            match &*result {
-                Some(outcome) => return outcome.clone().map_err(|()| RunError::Worker),
-                None => result = ready.wait(result).unwrap_or_else(PoisonError::into_inner),
-            }
-        }
+        self.when_done(|result| result.clone())
     }
 }
 
@@ -85,13 +99,42 @@ impl<T> Pool<T> {
     /// # Errors
     /// Those of `make`.
     pub fn with<R, E>(&self, make: impl FnOnce() -> Result<T, E>, run: impl FnOnce(&mut T) -> R) -> Result<R, E> {
-        let idle = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut thing = match idle {
+        let mut thing = match self.take() {
             Some(thing) => thing,
             None => make()?,
         };
         let result = run(&mut thing);
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(thing);
+        self.give(thing);
         Ok(result)
+    }
+
+    /// One that is idle.
+    pub fn take(&self) -> Option<T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    /// Takes one in.
+    pub fn give(&self, thing: T) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(thing);
+    }
+}
+
+/// Bytes in a buffer of a pool, which gets it back: fresh memory costs as much as filling it.
+pub struct Pooled {
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    pool: Arc<Pool<Vec<u8>>>,
+}
+
+impl Pooled {
+    /// An idle buffer, or a new one. What is in it is of no meaning.
+    pub fn of(pool: &Arc<Pool<Vec<u8>>>) -> Pooled {
+        Pooled { bytes: pool.take().unwrap_or_default(), pool: Arc::clone(pool) }
+    }
+}
+
+impl Drop for Pooled {
+    fn drop(&mut self) {
+        self.pool.give(std::mem::take(&mut self.bytes));
     }
 }

@@ -21,7 +21,7 @@ use crate::pipeline::World;
 use crate::pipeline::error::RunError;
 use crate::pipeline::fetch::{RangeReader, Readers};
 use crate::pipeline::pack::POLL;
-use crate::pipeline::stage::{Job, Pool, Workers};
+use crate::pipeline::stage::{Job, Pool, Pooled, Workers};
 
 /// Decompressed blocks that are kept for a recipe that comes back to them.
 const BLOCKS_KEPT: usize = 32;
@@ -37,7 +37,7 @@ pub struct Restore<'a> {
     workers: Workers,
 }
 
-type Plain = Result<Arc<Vec<u8>>, Arc<ArchiveError>>;
+type Plain = Result<Arc<Pooled>, Arc<ArchiveError>>;
 
 /// A piece of the dump on its way to be released.
 type Item = Result<(Job<Plain>, Piece), RunError>;
@@ -101,11 +101,17 @@ impl<'a> Restore<'a> {
 
     /// Fetches the blocks of the recipe in order and has them decompressed.
     fn plan(&self, items: &SyncSender<Item>) {
+        let mut uses = vec![0; self.index.blocks.len()];
+        for piece in self.index.pieces() {
+            uses[piece.block as usize] += 1;
+        }
         let mut planner = Planner {
+            uses,
             restore: self,
             ranges: RangeReader::new(&self.readers.data, SEGMENTS_KEPT),
             recent: VecDeque::with_capacity(BLOCKS_KEPT),
             decompressors: Arc::default(),
+            buffers: Arc::default(),
         };
         for piece in self.index.pieces() {
             let item = planner.block(piece.block).map(|job| (job, piece));
@@ -151,10 +157,9 @@ impl<'a> Restore<'a> {
         if recorded != Some(&held.hasher.finish()) || !whole {
             return Err(RunError::Digest { id: self.id });
         }
-        for (block, from, length) in &held.pieces {
-            let bytes = block.get(*from..*from + *length).ok_or(RunError::Digest { id: self.id })?;
-            sink.write_all(bytes).map_err(RunError::Output)?;
-            self.world.observer.advanced(*length as u64);
+        for piece in &held.pieces {
+            sink.write_all(piece.bytes()).map_err(RunError::Output)?;
+            self.world.observer.advanced(piece.bytes().len() as u64);
         }
         Ok(HeldSpan::new(held.ordinal + 1))
     }
@@ -171,38 +176,45 @@ struct Planner<'r, 'a> {
     restore: &'r Restore<'a>,
     ranges: RangeReader<'r, 'a>,
     recent: VecDeque<(u32, Job<Plain>)>,
+    /// For each block, how many pieces of it are still to come.
+    uses: Vec<u32>,
     decompressors: Arc<Pool<BlockDecompressor>>,
+    buffers: Arc<Pool<Vec<u8>>>,
 }
 
 impl Planner<'_, '_> {
+    /// The next piece's block. What no later piece is of is not kept.
     fn block(&mut self, ordinal: u32) -> Result<Job<Plain>, RunError> {
-        if let Some(place) = self.recent.iter().position(|(known, _)| *known == ordinal)
-            && let Some(found) = self.recent.remove(place)
-        {
-            self.recent.push_back(found.clone());
-            return Ok(found.1);
+        let place = self.recent.iter().position(|(known, _)| *known == ordinal);
+        let job = match place.and_then(|place| self.recent.remove(place)) {
+            Some((_, found)) => found,
+            None => self.fetch(ordinal)?,
+        };
+        let uses = &mut self.uses[ordinal as usize];
+        *uses -= 1;
+        if *uses > 0 {
+            if self.recent.len() == BLOCKS_KEPT {
+                self.recent.pop_front();
+            }
+            self.recent.push_back((ordinal, job.clone()));
         }
-        let job = self.fetch(ordinal)?;
-        if self.recent.len() == BLOCKS_KEPT {
-            self.recent.pop_front();
-        }
-        self.recent.push_back((ordinal, job.clone()));
         Ok(job)
     }
 
     fn fetch(&mut self, ordinal: u32) -> Result<Job<Plain>, RunError> {
         let block = self.restore.index.blocks[ordinal as usize];
-        let frame = self.ranges.read(block.part as usize, u64::from(block.offset), block.stored as usize)?;
+        let frame = self.ranges.range(block.part as usize, u64::from(block.offset), block.stored as usize)?;
         let object = self.restore.readers.data[block.part as usize].name().to_owned();
-        let decompressors = Arc::clone(&self.decompressors);
+        let (decompressors, buffers) = (Arc::clone(&self.decompressors), Arc::clone(&self.buffers));
         Ok(self.restore.workers.submit(move || {
-            let plain = open_block(&object, &frame, block.plain as usize, &decompressors);
-            plain.map(Arc::new).map_err(Arc::new)
+            let mut plain = Pooled::of(&buffers);
+            open_block(&object, &frame, block.plain as usize, &decompressors, &mut plain.bytes).map_err(Arc::new)?;
+            Ok(Arc::new(plain))
         }))
     }
 }
 
-/// The plain bytes of a block.
+/// Puts the plain bytes of a block in place of what is in `bytes`.
 ///
 /// # Errors
 /// The frame is not one of vault's, or of another length.
@@ -211,10 +223,28 @@ pub fn open_block(
     frame: &[u8],
     plain: usize,
     decompressors: &Pool<BlockDecompressor>,
-) -> Result<Vec<u8>, ArchiveError> {
+    bytes: &mut Vec<u8>,
+) -> Result<(), ArchiveError> {
     check_header(frame, plain).map_err(ArchiveError::format(object))?;
-    let opened = decompressors.with(BlockDecompressor::new, |zstd| zstd.decompress(frame, plain));
+    let opened = decompressors.with(BlockDecompressor::new, |zstd| zstd.decompress_into(frame, plain, bytes));
     opened.and_then(|opened| opened).map_err(|source| ArchiveError::Zstd { object: object.into(), source })
+}
+
+/// A piece of a span.
+enum Held {
+    /// A range of a block.
+    Shared(Arc<Pooled>, std::ops::Range<usize>),
+    /// Held by reference, thousands of small pieces would pin as many whole blocks.
+    Copied(Vec<u8>),
+}
+
+impl Held {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Held::Shared(block, range) => block.bytes.get(range.clone()).unwrap_or(&[]),
+            Held::Copied(bytes) => bytes,
+        }
+    }
 }
 
 /// The span that is being gathered, held back until its digest agrees.
@@ -222,7 +252,7 @@ struct HeldSpan {
     ordinal: u64,
     hasher: SpanHasher,
     bytes: usize,
-    pieces: Vec<(Arc<Vec<u8>>, usize, usize)>,
+    pieces: Vec<Held>,
 }
 
 impl HeldSpan {
@@ -234,16 +264,13 @@ impl HeldSpan {
         SPAN_BYTES - self.bytes
     }
 
-    fn push(&mut self, block: Arc<Vec<u8>>, from: usize, length: usize) {
-        self.hasher.update(block.get(from..from + length).unwrap_or(&[]));
+    fn push(&mut self, block: Arc<Pooled>, from: usize, length: usize) {
+        let small = length < block.bytes.len() / 4;
+        let shared = Held::Shared(block, from..from + length);
+        let held = if small { Held::Copied(shared.bytes().to_vec()) } else { shared };
+        self.hasher.update(held.bytes());
         self.bytes += length;
-        // A small piece is copied: held by reference, thousands of them would pin as many whole blocks.
-        if length < block.len() / 4 {
-            let piece = block.get(from..from + length).unwrap_or(&[]).to_vec();
-            self.pieces.push((Arc::new(piece), 0, length));
-        } else {
-            self.pieces.push((block, from, length));
-        }
+        self.pieces.push(held);
     }
 
     /// The digest of the first span as if it were the whole dump.

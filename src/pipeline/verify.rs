@@ -230,12 +230,12 @@ fn verify_chunks(
         return Err(refused("its usage is not that of the recipe"));
     }
     let mut ranges = RangeReader::new(&restore.readers().data, 2);
-    let decompressors = Pool::<BlockDecompressor>::default();
+    let (decompressors, mut plain) = (Pool::<BlockDecompressor>::default(), Vec::new());
     for (ordinal, block) in (0..).zip(&index.blocks) {
         world.check_stop()?;
         let frame = ranges.read(block.part as usize, u64::from(block.offset), block.stored as usize)?;
         let name = restore.readers().data[block.part as usize].name();
-        let plain = open_block(name, &frame, block.plain as usize, &decompressors)?;
+        open_block(name, &frame, block.plain as usize, &decompressors, &mut plain)?;
         let mut at = 0;
         for (id, length) in tables.block(index, ordinal).unwrap_or(&[]) {
             let end = at + *length as usize;

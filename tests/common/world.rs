@@ -13,7 +13,7 @@ use vault::keys::ring::{Keyring, file_text, new_key};
 use vault::pipeline::World;
 use vault::pipeline::error::RunError;
 use vault::pipeline::known::{CachePlace, Reuse};
-use vault::pipeline::pack::{PackOptions, Packed, pack};
+use vault::pipeline::pack::{Level, PackOptions, Packed, pack};
 use vault::pipeline::port::{Clock, Control, Observer, Random, Store, Unwatched};
 use vault::pipeline::survey::open_manifest;
 use vault::pipeline::unpack::Restore;
@@ -110,7 +110,7 @@ pub fn ring(seed: &str) -> Keyring {
 /// Options for small parts of 4 KiB segments and small chunks.
 pub fn small(part_bytes: u64) -> PackOptions {
     PackOptions {
-        level: 2,
+        level: Level::Fixed(2),
         part_bytes,
         segment: SegmentSize::from_log2(12).expect("4 KiB"),
         threads: 2,

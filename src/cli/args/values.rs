@@ -2,6 +2,16 @@
 
 use std::time::Duration;
 
+use crate::pipeline::pack::Level;
+
+/// `1` to `19`, or `auto`. Which numbers there are, the pipeline says.
+pub(super) fn parse_level(text: &str) -> Result<Level, String> {
+    match text {
+        "auto" => Ok(Level::Auto),
+        number => number.parse().map(Level::Fixed).map_err(|_| "a level is 1 to 19, or auto".into()),
+    }
+}
+
 /// `8192`, `128KiB`, `512MiB`, `1GiB`.
 pub(super) fn parse_size(text: &str) -> Result<u64, String> {
     let refused = || "a size is a number of bytes, KiB, MiB or GiB".to_owned();

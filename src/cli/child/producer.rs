@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::process::{ChildStdout, Stdio};
 use std::time::Duration;
 
-use super::{ChildError, Children, Group, PIPE_BYTES, command};
+use super::{ChildError, Children, Group, command};
 
 /// A running producer. Dropped before it was accepted, it is killed with all that it started.
 pub struct Producer {
@@ -29,8 +29,6 @@ impl Producer {
                 reason: std::io::Error::other("it has no output"),
             });
         };
-        // A small pipe is slower, and nothing else.
-        let _ = rustix::pipe::fcntl_setpipe_size(&output, PIPE_BYTES);
         Ok((Producer { group }, output))
     }
 

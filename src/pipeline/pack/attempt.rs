@@ -1,5 +1,6 @@
 //! One attempt at a backup: its id, its archive key, its objects. Without a manifest it is nothing, and removable.
 
+use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::{Scope, ScopedJoinHandle};
 
@@ -16,6 +17,7 @@ use crate::pipeline::error::RunError;
 use crate::pipeline::pack::PackOptions;
 use crate::pipeline::pack::parts::{Begun, RoleWriter, Series};
 use crate::pipeline::pack::weave::Frame;
+use crate::pipeline::stage::Pool;
 
 /// Where an own block went.
 #[derive(Clone, Copy, Debug)]
@@ -91,20 +93,22 @@ impl<'a> Attempt<'a> {
         &self.template
     }
 
-    /// Starts the thread that writes the data parts from the frames it is sent.
+    /// Starts the thread that writes the data parts from the frames it is sent, whose buffers it gives back.
     pub fn write_data<'scope>(
         &'scope self,
         scope: &'scope Scope<'scope, '_>,
         ahead: usize,
+        buffers: Arc<Pool<Vec<u8>>>,
     ) -> (ScopedJoinHandle<'scope, Result<Written, RunError>>, SyncSender<Frame>) {
         let (sender, frames) = sync_channel::<Frame>(ahead);
         let handle = scope.spawn(move || {
             let mut writer = self.role(Role::Data);
             let mut placed = Vec::new();
             for frame in frames {
-                let frame = frame.wait()??;
+                let frame = frame.take()??;
                 let (part, offset) = writer.frame(&frame)?;
                 placed.push(Placed { part, offset, stored: frame.len() as u32 });
+                buffers.give(frame);
             }
             Ok((writer.finish()?, placed))
         });

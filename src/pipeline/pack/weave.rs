@@ -6,17 +6,19 @@ use std::sync::mpsc::SyncSender;
 
 use crate::base::id::ChunkId;
 use crate::chunk::compress::{BlockCompressor, ZstdError};
+use crate::chunk::noise::is_noise;
 use crate::crypto::keys::IdsDigest;
+use crate::format::frame::raw_frame_into;
 use crate::index::run::RunTable;
 use crate::pipeline::World;
 use crate::pipeline::error::RunError;
 use crate::pipeline::known::Known;
-use crate::pipeline::pack::feed::Chunks;
+use crate::pipeline::pack::pace::Pace;
 use crate::pipeline::pack::{BLOCK_PLAIN_TARGET, Run};
 use crate::pipeline::stage::{Job, Pool, Workers};
 
 /// A compressed block on its way to the writer.
-pub type Frame = Job<Result<Arc<Vec<u8>>, ZstdError>>;
+pub type Frame = Job<Result<Vec<u8>, ZstdError>>;
 
 /// Where an extent's bytes lie. Own blocks sort before those of earlier backups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,7 +47,10 @@ pub struct Weaver<'a> {
     world: &'a World<'a>,
     workers: &'a Workers,
     compressors: Arc<Pool<BlockCompressor>>,
-    level: i32,
+    /// Buffers of blocks and of frames: fresh memory is dearer than copying into it.
+    plain_buffers: Arc<Pool<Vec<u8>>>,
+    frame_buffers: Arc<Pool<Vec<u8>>>,
+    pace: Arc<Pace>,
     block_max: usize,
     blocks: Option<SyncSender<Frame>>,
     block: Vec<u8>,
@@ -69,12 +74,20 @@ pub struct Weaver<'a> {
 
 impl<'a> Weaver<'a> {
     /// A weaver that sends its blocks to `blocks`.
-    pub fn new(run: &'a Run<'a>, known: Known, ids: IdsDigest, blocks: SyncSender<Frame>) -> Weaver<'a> {
+    pub fn new(
+        run: &'a Run<'a>,
+        known: Known,
+        ids: IdsDigest,
+        blocks: SyncSender<Frame>,
+        frame_buffers: Arc<Pool<Vec<u8>>>,
+    ) -> Weaver<'a> {
         Weaver {
             world: run.world,
             workers: run.workers,
             compressors: Arc::default(),
-            level: run.options.level,
+            plain_buffers: Arc::default(),
+            frame_buffers,
+            pace: Arc::clone(&run.pace),
             block_max: run.block_max,
             blocks: Some(blocks),
             block: Vec::new(),
@@ -87,14 +100,6 @@ impl<'a> Weaver<'a> {
             chunks: 0,
             new: 0,
         }
-    }
-
-    /// The chunks of the next slab.
-    ///
-    /// # Errors
-    /// The writer hung up, or a limit is exceeded.
-    pub fn slab(&mut self, chunks: Chunks<'_>) -> Result<(), RunError> {
-        chunks.each(|id, bytes| self.chunk(id, bytes))
     }
 
     /// Sends the last block.
@@ -110,7 +115,11 @@ impl<'a> Weaver<'a> {
         self.blocks = None;
     }
 
-    fn chunk(&mut self, id: ChunkId, bytes: &[u8]) -> Result<(), RunError> {
+    /// The next chunk.
+    ///
+    /// # Errors
+    /// The writer hung up, or a limit is exceeded.
+    pub fn chunk(&mut self, id: ChunkId, bytes: &[u8]) -> Result<(), RunError> {
         let length = bytes.len() as u32;
         self.ids.push(&id, length);
         self.chunks += 1;
@@ -162,18 +171,33 @@ impl<'a> Weaver<'a> {
         if self.block.is_empty() {
             return Ok(());
         }
-        let plain = std::mem::take(&mut self.block);
+        let next = self.plain_buffers.take().unwrap_or_else(|| Vec::with_capacity(self.block_max));
+        let plain = std::mem::replace(&mut self.block, next);
         self.own_plain.push(plain.len() as u32);
         self.run.close_block();
-        let (level, compressors) = (self.level, Arc::clone(&self.compressors));
-        let job = self.workers.submit(move || {
-            let compressed = compressors.with(|| BlockCompressor::new(level), |zstd| zstd.compress(&plain));
-            compressed?.map(Arc::new)
-        });
+        let job = self.compress(plain);
         match &self.blocks {
             Some(blocks) => blocks.send(job).map_err(|_| RunError::Worker),
             None => Err(RunError::Worker),
         }
+    }
+
+    /// Has a block compressed.
+    fn compress(&self, mut plain: Vec<u8>) -> Frame {
+        let (pace, compressors) = (Arc::clone(&self.pace), Arc::clone(&self.compressors));
+        let (plain_buffers, frame_buffers) = (Arc::clone(&self.plain_buffers), Arc::clone(&self.frame_buffers));
+        let level = pace.level();
+        self.workers.submit(move || {
+            let mut frame = frame_buffers.take().unwrap_or_default();
+            let work = |zstd: &mut BlockCompressor| {
+                zstd.set_level(level)?;
+                pace.work(|| compress(&plain, zstd, &mut frame))
+            };
+            compressors.with(|| BlockCompressor::new(level), work)??;
+            plain.clear();
+            plain_buffers.give(plain);
+            Ok(frame)
+        })
     }
 
     /// Cuts stretches into pieces of one block each: (origin, block, offset, length).
@@ -223,4 +247,13 @@ impl<'a> Weaver<'a> {
         }
         live
     }
+}
+
+/// The frame of a block.
+fn compress(plain: &[u8], zstd: &mut BlockCompressor, frame: &mut Vec<u8>) -> Result<(), ZstdError> {
+    match is_noise(plain, zstd, frame)? {
+        true => raw_frame_into(plain, frame),
+        false => zstd.compress_into(plain, frame)?,
+    }
+    Ok(())
 }
