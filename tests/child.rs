@@ -6,6 +6,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -135,7 +136,9 @@ fn a_producer_has_a_large_pipe_and_a_group_of_its_own() {
     control.end_of_input().unwrap();
 
     let (producer, output) = Producer::spawn(&sh("exit 0"), &Children::default()).unwrap();
-    assert_eq!(rustix::pipe::fcntl_getpipe_size(&output).unwrap(), 1 << 20);
+    let pipe = output.as_fd().try_clone_to_owned().unwrap();
+    let _watched = Watched::new(output, Arc::clone(&control));
+    assert_eq!(rustix::pipe::fcntl_getpipe_size(&pipe).unwrap(), 1 << 20);
     let deadline = Instant::now() + ms(5000);
     while !producer.try_wait().unwrap() {
         assert!(Instant::now() < deadline, "it does not end");

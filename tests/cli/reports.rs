@@ -229,6 +229,10 @@ fn help_and_wrong_words_exit_as_they_should() {
     assert_eq!(tried, 9);
     place.ok(&["key", "new"], b"");
     run(place.command(&["pack", "--level", "20"]), b"dump").fails("level", 2, "the level is 1 to 19");
+    let ran = run(place.command(&["pack", "--level", "fast"]), b"dump");
+    assert!(ran.code == Some(2) && ran.err.contains("a level is 1 to 19, or auto"), "{ran:?}");
+    let id = place.pack(&["--level", "auto"], &noise(300_000, 3));
+    assert_eq!(place.unpack(&id).out, noise(300_000, 3));
     run(place.command(&["pack", "--part-size", "8KiB"]), b"dump").fails("part size", 2, "a part of 8192 bytes");
     run(place.command(&["pack", "--segment-size", "5000"]), b"dump").fails("segment size", 2, "a segment has");
 }
