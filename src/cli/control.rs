@@ -22,8 +22,8 @@ use crate::pipeline::port::{Control, SourceFailed, Stop};
 
 /// How often a read that waits looks whether the run was told to stop.
 const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
-/// A pipe that holds less is given some time to fill.
-const GATHERED_BYTES: u64 = 256 << 10;
+/// A pipe that holds less, a write or two of `pg_dump`, is given some time to fill.
+const GATHERED_BYTES: u64 = 16 << 10;
 /// How long: a tenth of what a pipe of 1 MiB lasts at 100 MB/s.
 const GATHERING: Duration = Duration::from_millis(1);
 /// How often the producer is looked at after its output ended.

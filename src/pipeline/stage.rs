@@ -3,42 +3,100 @@
 //! The one who submits decides how many are under way; the order of the results is the order of the waiting, so nothing that comes out
 //! depends on the number of threads.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, JoinHandle};
 
 use crate::pipeline::error::RunError;
 
-/// A pool of worker threads.
+/// Worker threads. One that has nothing to do sleeps until it is woken for a job of its own: beside a database that writes its dump, threads
+/// that look for work in vain take from it what they look for.
 pub struct Workers {
-    pool: rayon::ThreadPool,
+    queue: Arc<Queue>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+type Work = Box<dyn FnOnce() + Send>;
+
+#[derive(Default)]
+struct Queue {
+    state: Mutex<QueueState>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct QueueState {
+    jobs: VecDeque<Work>,
+    closed: bool,
+}
+
+impl Queue {
+    fn state(&self) -> MutexGuard<'_, QueueState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does jobs until there are to be no more.
+    fn serve(&self) {
+        let mut state = self.state();
+        while !state.closed {
+            match state.jobs.pop_front() {
+                Some(work) => {
+                    drop(state);
+                    work();
+                    state = self.state();
+                }
+                None => state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
 }
 
 impl Workers {
-    /// A pool of that many threads.
+    /// That many threads.
     ///
     /// # Errors
     /// The machine does not give them.
     pub fn new(threads: usize) -> Result<Workers, RunError> {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.max(1)).build();
-        pool.map(|pool| Workers { pool }).map_err(|_| RunError::Worker)
+        let mut workers = Workers { queue: Arc::default(), threads: Vec::new() };
+        for _ in 0..threads.max(1) {
+            let queue = Arc::clone(&workers.queue);
+            let thread = Builder::new().spawn(move || queue.serve()).map_err(|_| RunError::Worker)?;
+            workers.threads.push(thread);
+        }
+        Ok(workers)
     }
 
     /// Number of threads.
     pub fn threads(&self) -> usize {
-        self.pool.current_num_threads()
+        self.threads.len()
     }
 
     /// Runs a job on some thread.
     pub fn submit<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Job<T> {
         let slot = Arc::new((Mutex::new(None), Condvar::new()));
         let filled = Arc::clone(&slot);
-        self.pool.spawn(move || {
+        let work = move || {
             let outcome = catch_unwind(AssertUnwindSafe(job)).map_err(|_| ());
             let (result, ready) = &*filled;
             *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
             ready.notify_all();
-        });
+        };
+        self.queue.state().jobs.push_back(Box::new(work));
+        self.queue.changed.notify_one();
         Job(slot)
+    }
+}
+
+impl Drop for Workers {
+    /// What nobody waits for any more is not begun.
+    fn drop(&mut self) {
+        self.queue.state().closed = true;
+        self.queue.changed.notify_all();
+        for thread in self.threads.drain(..) {
+            // A job's panic is its own.
+            let _ = thread.join();
+        }
     }
 }
 
