@@ -4,6 +4,7 @@
 //! ever read.
 
 mod help;
+pub mod key;
 mod values;
 
 use std::ffi::OsString;
@@ -14,7 +15,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::base::id::Guid;
 use crate::pipeline::pack::Level;
-use help::{ABOUT_KEYS, EXIT_ALL, EXIT_KEY, EXIT_LIST, EXIT_PACK, EXIT_REBUILD, EXIT_SHOW, EXIT_UNPACK, EXIT_VERIFY};
+use help::{ABOUT_KEYS, EXIT_ALL, EXIT_LIST, EXIT_PACK, EXIT_REBUILD, EXIT_SHOW, EXIT_UNPACK, EXIT_VERIFY};
+use key::KeyCommand;
 use values::{parse_duration, parse_level, parse_size, parse_tag};
 
 /// Encrypted, deduplicating archives of database dumps.
@@ -72,7 +74,7 @@ pub enum When {
 /// What to do.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Make a key file.
+    /// Make a key file, and look after it.
     #[command(subcommand)]
     Key(KeyCommand),
     /// Pack a dump: what COMMAND writes, or standard input.
@@ -93,14 +95,6 @@ pub enum Command {
     /// Write a manifest that was lost anew, from the parts of its backup.
     #[command(after_help = EXIT_REBUILD, after_long_help = [ABOUT_KEYS, "\n\n", EXIT_REBUILD].concat())]
     RebuildManifest(RebuildManifest),
-}
-
-/// `vault key`.
-#[derive(Subcommand)]
-pub enum KeyCommand {
-    /// Make a key file, and never overwrite one.
-    #[command(after_help = EXIT_KEY)]
-    New,
 }
 
 /// `vault pack`.
