@@ -9,9 +9,11 @@
 //!
 //! The room knows no file layout: callers hand it the bytes that a key is bound to.
 
+pub mod age;
 pub mod kdf;
 pub mod keys;
 pub mod passphrase;
+mod random;
 pub mod sealed;
 pub mod secret;
 pub mod segment;

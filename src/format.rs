@@ -9,7 +9,9 @@
 //! | `manifest` | the manifest | spec/manifest.md |
 //! | `json` | strict JSON below it | spec/manifest.md |
 //! | `keyfile` | key lines, pack lines, slot lines | spec/keys.md |
+//! | `age` | age files: header, armor, names of keys | spec/age.md |
 
+pub mod age;
 pub mod frame;
 pub mod header;
 pub mod json;

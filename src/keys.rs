@@ -1,5 +1,6 @@
 //! Where the vault key comes from: key files and the slots of manifests (spec/keys.md).
 
+pub mod age;
 pub mod ring;
 pub mod slots;
 

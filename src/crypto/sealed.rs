@@ -4,12 +4,12 @@ use hpke::aead::AesGcm256;
 use hpke::kdf::HkdfSha256;
 use hpke::kem::X25519HkdfSha256;
 use hpke::{Deserializable, OpModeR, OpModeS, PskBundle, Serializable};
-use rand_core::{TryCryptoRng, TryRng};
 use zeroize::Zeroizing;
 
 use crate::base::id::BackupId;
 use crate::crypto::kdf::{ARCHIVE_KEY, PSK_ID, Scope};
 use crate::crypto::keys::{ArchiveKey, Fingerprint, PackKeys, VaultKeys};
+use crate::crypto::random::Rng;
 use crate::crypto::secret::Secret;
 
 /// enc (32) ‖ ciphertext (32) ‖ tag (16).
@@ -80,29 +80,3 @@ fn info(scope: &Scope, id: &BackupId) -> Vec<u8> {
 fn psk_id(fingerprint: &Fingerprint) -> Vec<u8> {
     [PSK_ID.as_bytes(), &fingerprint.0].concat()
 }
-
-/// The caller's randomness in the shape that `hpke` takes.
-struct Rng<'a>(&'a mut dyn FnMut(&mut [u8]));
-
-impl TryRng for Rng<'_> {
-    type Error = std::convert::Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
-        let mut bytes = [0; 4];
-        (self.0)(&mut bytes);
-        Ok(u32::from_le_bytes(bytes))
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
-        let mut bytes = [0; 8];
-        (self.0)(&mut bytes);
-        Ok(u64::from_le_bytes(bytes))
-    }
-
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Self::Error> {
-        (self.0)(bytes);
-        Ok(())
-    }
-}
-
-impl TryCryptoRng for Rng<'_> {}
