@@ -6,6 +6,8 @@
 //! |---|---|
 //! | `args` | the command line |
 //! | `secrets` | which key file or passphrase it is, and where it is read from |
+//! | `identity` | age identities, and the program `age` |
+//! | `trust` | whether a key from an age slot is the right one |
 //! | `unlock` | the vault key that it stands for |
 //! | `world` | store, clock, randomness, observer and control of one run |
 //! | `output` | where a restored dump goes |
@@ -20,6 +22,7 @@ pub mod control;
 pub mod message;
 pub mod signals;
 
+mod identity;
 mod key;
 mod list;
 mod output;
@@ -28,6 +31,7 @@ mod rebuild;
 mod report;
 mod secrets;
 mod show;
+mod trust;
 mod unlock;
 mod unpack;
 mod verify;

@@ -8,6 +8,7 @@ use crate::base::failure::FailureClass;
 use crate::base::id::Guid;
 use crate::crypto::passphrase::SlotError;
 use crate::format::FormatError;
+use crate::keys::age::AgeError;
 
 /// Why there is no key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,6 +33,12 @@ pub enum KeyError {
     /// The slot does not open.
     #[error("{0}")]
     Slot(SlotError),
+    /// An age file does not open.
+    #[error("{0}")]
+    Age(AgeError),
+    /// The slot opens, and holds something that is no key line.
+    #[error("a slot holds something else than a key")]
+    SlotContents,
     /// The slot opens, and holds the key of something else.
     #[error("a slot holds the key of another guid or epoch")]
     ForeignSlot,
@@ -47,7 +54,10 @@ impl KeyError {
             KeyError::Slot(SlotError::Limit(_)) => FailureClass::Limit,
             KeyError::Slot(SlotError::Memory(_)) => FailureClass::Failure,
             KeyError::Slot(SlotError::WrongPassphrase) => FailureClass::WrongKey,
-            KeyError::Slot(SlotError::Damaged) | KeyError::ForeignSlot => FailureClass::Damaged,
+            KeyError::Age(source) => source.class(),
+            KeyError::Slot(SlotError::Damaged) | KeyError::SlotContents | KeyError::ForeignSlot => {
+                FailureClass::Damaged
+            }
         }
     }
 }
@@ -55,5 +65,11 @@ impl KeyError {
 impl From<SlotError> for KeyError {
     fn from(source: SlotError) -> KeyError {
         KeyError::Slot(source)
+    }
+}
+
+impl From<AgeError> for KeyError {
+    fn from(source: AgeError) -> KeyError {
+        KeyError::Age(source)
     }
 }

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `list` | what is in the store, and which backup is meant |
 //! | `rebuild` | a manifest that was lost |
+//! | `rewrap` | other slots for existing backups |
 
 pub mod list;
 pub mod rebuild;
+pub mod rewrap;

@@ -63,6 +63,7 @@ fn outcome(opened: &Result<impl Sized, AgeError>) -> &'static str {
         Ok(_) => "success",
         Err(AgeError::NoMatch(_)) => "no match",
         Err(AgeError::Mac) => "HMAC failure",
+        Err(AgeError::Program(what)) => panic!("nobody asked for `age`: {what}"),
         Err(AgeError::Crypto(vault::crypto::age::AgeCryptoError::Payload)) => "payload failure",
         Err(AgeError::Format(_) | AgeError::Crypto(_)) => "header failure",
     }

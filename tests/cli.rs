@@ -9,6 +9,8 @@ mod children;
 mod damage;
 #[path = "cli/edges.rs"]
 mod edges;
+#[path = "cli/escrow.rs"]
+mod escrow;
 #[path = "cli/keys.rs"]
 mod keys;
 #[path = "cli/passphrases.rs"]
@@ -17,6 +19,8 @@ mod passphrases;
 mod place;
 #[path = "cli/reports.rs"]
 mod reports;
+#[path = "cli/slots.rs"]
+mod slots;
 #[path = "cli/stores.rs"]
 mod stores;
 #[path = "cli/terminals.rs"]

@@ -18,7 +18,7 @@ use vault::store::memory::MemoryStore;
 type Case = (&'static str, fn(&dyn Store));
 
 /// The suite.
-const CASES: [Case; 14] = [
+const CASES: [Case; 16] = [
     ("what is committed is there", committed_is_there),
     ("an empty object is an object", empty_object),
     ("many writes make one object", many_writes),
@@ -32,6 +32,8 @@ const CASES: [Case; 14] = [
     ("of twenty creators one wins", racing_creators),
     ("names that are no names are refused", names_refused),
     ("deleting twice is success", delete_twice),
+    ("an object is replaced when it is the expected one", replaced_if_unchanged),
+    ("of twenty replacers one object stands, whole", racing_replacers),
     ("the location stays the same", location),
 ];
 
@@ -47,7 +49,7 @@ fn conforms(kind: &str, fresh: impl Fn() -> (Box<dyn Store>, Option<TempDir>)) {
         }
         ran += 1;
     }
-    assert_eq!(ran, 14);
+    assert_eq!(ran, 16);
 }
 
 #[test]
@@ -81,6 +83,46 @@ fn hidden(directory: &Path) -> Vec<String> {
 }
 
 // The cases.
+
+fn replaced_if_unchanged(store: &dyn Store) {
+    assert!(matches!(store.replace("a", b"", b"new"), Err(StoreError::Missing { .. })));
+    assert_eq!(store.list("").unwrap(), [], "a replacement makes nothing");
+    put(store, "a", b"old").unwrap();
+    put(store, "b", b"other").unwrap();
+    for wrong in [&b"olD"[..], b"ol", b"old ", b""] {
+        assert!(matches!(store.replace("a", wrong, b"new"), Err(StoreError::Changed { .. })));
+    }
+    assert_eq!(store.get("a", 0, 9).unwrap(), b"old");
+    store.replace("a", b"old", b"newer").unwrap();
+    assert_eq!(store.get("a", 0, 9).unwrap(), b"newer");
+    assert!(matches!(store.replace("a", b"old", b"newest"), Err(StoreError::Changed { .. })));
+    store.replace("a", b"newer", b"").unwrap();
+    assert_eq!((store.get("a", 0, 9).unwrap().len(), store.get("b", 0, 9).unwrap()), (0, b"other".to_vec()));
+    assert_eq!(store.list("").unwrap().len(), 2);
+    assert!(store.replace("../a", b"", b"new").is_err());
+}
+
+fn racing_replacers(store: &dyn Store) {
+    put(store, "a", b"old").unwrap();
+    let (barrier, won) = (Barrier::new(20), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for number in 0..20_u8 {
+            let (barrier, won) = (&barrier, &won);
+            scope.spawn(move || {
+                barrier.wait();
+                match store.replace("a", b"old", &vec![number; 10_000]) {
+                    Ok(()) => won.fetch_add(1, Ordering::SeqCst),
+                    Err(error) => {
+                        assert!(matches!(error, StoreError::Changed { .. }), "{error}");
+                        0
+                    }
+                };
+            });
+        }
+    });
+    let stands = store.get("a", 0, 20_000).unwrap();
+    assert!(won.into_inner() >= 1 && stands.len() == 10_000 && stands.iter().all(|byte| *byte == stands[0]));
+}
 
 fn put(store: &dyn Store, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
     let mut upload = store.create(name)?;

@@ -14,10 +14,11 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::base::id::Guid;
+use crate::crypto::keys::Fingerprint;
 use crate::pipeline::pack::Level;
 use help::{ABOUT_KEYS, EXIT_ALL, EXIT_LIST, EXIT_PACK, EXIT_REBUILD, EXIT_SHOW, EXIT_UNPACK, EXIT_VERIFY};
 use key::KeyCommand;
-use values::{parse_duration, parse_level, parse_size, parse_tag};
+use values::{parse_duration, parse_fingerprint, parse_level, parse_size, parse_tag};
 
 /// Encrypted, deduplicating archives of database dumps.
 #[derive(Parser)]
@@ -46,6 +47,15 @@ pub struct Global {
     /// A command, run by sh, that prints the passphrase [env: VAULT_PASSPHRASE_COMMAND].
     #[arg(long, global = true, value_name = "COMMAND", help_heading = "Keys")]
     pub passphrase_command: Option<OsString>,
+    /// age identities: they open backups through their age slots, and a key file that is encrypted with age [env: VAULT_IDENTITY_FILE].
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Keys")]
+    pub identity_file: Option<PathBuf>,
+    /// The fingerprint that the key must have, all 32 digits: an age slot alone does not tell who packed.
+    #[arg(long, global = true, value_name = "HEX", value_parser = parse_fingerprint, help_heading = "Keys")]
+    pub fingerprint: Option<Fingerprint>,
+    /// Take the key in an age slot unseen, when this machine knows no fingerprint of its database.
+    #[arg(long, global = true, help_heading = "Keys", conflicts_with = "fingerprint")]
+    pub trust_on_first_use: bool,
     /// The database, where a key, a passphrase or a store leaves a choice.
     #[arg(long, global = true, value_name = "GUID")]
     pub guid: Option<Guid>,
@@ -245,6 +255,6 @@ mod tests {
         }
         let mut checked = 0;
         check(&mut Arguments::command(), &mut checked);
-        assert_eq!(checked, 7);
+        assert_eq!(checked, 12);
     }
 }

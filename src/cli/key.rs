@@ -1,6 +1,18 @@
 //! `vault key`: one file per subcommand.
+//!
+//! | file | |
+//! |---|---|
+//! | `file` | the key file that is looked at and changed |
+//! | `slots` | new slots, for people as the command line names them |
 
+mod add;
+mod file;
+mod list;
 mod new;
+mod remove;
+mod rewrap;
+mod rotate;
+pub mod slots;
 
 use crate::base::failure::FailureClass;
 use crate::cli::args::Global;
@@ -14,5 +26,10 @@ use crate::cli::message::CliError;
 pub fn run(global: &Global, command: &KeyCommand) -> Result<Option<FailureClass>, CliError> {
     match command {
         KeyCommand::New => new::run(global),
+        KeyCommand::Add(command) => add::run(global, command),
+        KeyCommand::Remove(command) => remove::run(global, command),
+        KeyCommand::List => list::run(global),
+        KeyCommand::Rotate(command) => rotate::run(global, command),
+        KeyCommand::Rewrap(command) => rewrap::run(global, command),
     }
 }

@@ -9,8 +9,9 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use crate::base::failure::FailureClass;
-use crate::base::id::Guid;
+use crate::base::id::{BackupId, Guid};
 use crate::cli::child::ChildError;
+use crate::crypto::keys::Fingerprint;
 use crate::keys::KeyError;
 use crate::pipeline::error::RunError;
 use crate::pipeline::port::StoreError;
@@ -96,6 +97,65 @@ pub enum CliError {
     /// There is no slot at all.
     #[error("no backup in the store can be opened with a passphrase")]
     NoSlots,
+    /// A key file that would have to be encrypted again.
+    #[error("the key file `{}` is encrypted with age, and cannot be changed as it is", .0.display())]
+    KeyFileEncrypted(PathBuf),
+    /// Not a recipient of age's. It may be a secret, and is not quoted.
+    #[error("recipient {0} is not one that `age` knows, or mistyped")]
+    Recipient(usize),
+    /// A slot for nobody.
+    #[error("a new slot is for somebody, and nobody is named")]
+    NoNewSlot,
+    /// Nothing would be left.
+    #[error("the last slot of a key file cannot be removed")]
+    LastSlot,
+    /// There is no such slot.
+    #[error("the key file has no slot `{0}`")]
+    NoSlotOf(String),
+    /// Backups would be left without a slot.
+    #[error("the key file has no slot, and those of backups are not replaced by none")]
+    Unslotted,
+    /// An identity is mistyped.
+    #[error("line {number} of the identity file `{}` is not an identity", path.display())]
+    Identity {
+        /// Where it is.
+        path: PathBuf,
+        /// The line, from 1.
+        number: usize,
+    },
+    /// The identity file is empty.
+    #[error("the identity file `{}` holds no identity", .0.display())]
+    NoIdentity(PathBuf),
+    /// No age slot opens.
+    #[error("the identities open no backup in the store")]
+    WrongIdentity,
+    /// There is no age slot.
+    #[error("no backup in the store can be opened with an age identity")]
+    NoAgeSlots,
+    /// The key of an age slot that nothing vouches for.
+    #[error("{id} opens with key {found}, and nothing tells whether that is the right one{}", if *.known {
+        ": this machine knows other epochs of its database"
+    } else { "" })]
+    Untrusted {
+        /// The backup.
+        id: BackupId,
+        /// The fingerprint of the key in the slot.
+        found: Fingerprint,
+        /// Whether another epoch is known.
+        known: bool,
+    },
+    /// The key is another one.
+    #[error("{what} is {found}, and {by} {wanted}")]
+    Fingerprint {
+        /// Whose key.
+        what: String,
+        /// Its fingerprint.
+        found: Fingerprint,
+        /// The one that it should have.
+        wanted: Fingerprint,
+        /// Who says so.
+        by: &'static str,
+    },
     /// Manifests are gone, and parts are there.
     #[error(
         "the store holds parts of vault's and no manifest that can be read, so nothing tells whether the passphrase is theirs"
@@ -175,6 +235,8 @@ impl CliError {
             CliError::ConsumerClosed(_) => FailureClass::Source,
             CliError::KeyFile { reason, .. } => reason.class(),
             CliError::KeyFileTooLong(_) => FailureClass::Limit,
+            CliError::Identity { .. } => FailureClass::Damaged,
+            CliError::WrongIdentity | CliError::NoAgeSlots | CliError::Fingerprint { .. } => FailureClass::WrongKey,
             CliError::WrongPassphrase | CliError::NoSlots | CliError::OnlyParts | CliError::OtherGuid { .. } => {
                 FailureClass::WrongKey
             }
@@ -186,7 +248,15 @@ impl CliError {
             | CliError::Prompt(_)
             | CliError::Signals(_)
             | CliError::Report(_) => FailureClass::Failure,
+            CliError::NoSlotOf(_) => FailureClass::NotFound,
             CliError::NoKey
+            | CliError::KeyFileEncrypted(_)
+            | CliError::Recipient(_)
+            | CliError::NoNewSlot
+            | CliError::LastSlot
+            | CliError::Unslotted
+            | CliError::NoIdentity(_)
+            | CliError::Untrusted { .. }
             | CliError::TwoKeys(..)
             | CliError::PassphraseInEnvironment
             | CliError::SecretUnreadable { .. }

@@ -4,9 +4,9 @@
 //! prompt on the terminal. A passphrase is never an argument and never in the environment: both are there for others to see.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::Read;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -15,8 +15,10 @@ use zeroize::Zeroizing;
 
 use crate::base::limits::{KEY_FILE_BYTES_MAX, PASSPHRASE_BYTES_MAX};
 use crate::cli::args::Global;
+use crate::cli::identity::Identities;
 use crate::cli::message::CliError;
 use crate::cli::world::variable;
+use crate::format::age::is_age;
 use crate::keys::ring::Keyring;
 use crate::keys::slots::Passphrase;
 
@@ -34,6 +36,8 @@ pub enum Way {
     PassphraseFile(PathBuf),
     /// The passphrase that this command prints.
     PassphraseCommand(OsString),
+    /// The age identities in this file.
+    Identity(PathBuf),
     /// A passphrase that somebody types.
     Prompt,
 }
@@ -68,9 +72,12 @@ pub fn find(global: &Global, ask: Ask) -> Result<Option<Way>, CliError> {
         ("`--key-file`", global.key_file.clone().map(Way::KeyFile)),
         ("`--passphrase-file`", global.passphrase_file.clone().map(Way::PassphraseFile)),
         ("`--passphrase-command`", global.passphrase_command.clone().map(Way::PassphraseCommand)),
+        ("`--identity-file`", global.identity_file.clone().filter(|_| global.key_file.is_none()).map(Way::Identity)),
     ];
+    let key_file = path("VAULT_KEY_FILE");
     let environment = [
-        ("VAULT_KEY_FILE", path("VAULT_KEY_FILE").map(Way::KeyFile)),
+        ("VAULT_IDENTITY_FILE", path("VAULT_IDENTITY_FILE").filter(|_| key_file.is_none()).map(Way::Identity)),
+        ("VAULT_KEY_FILE", key_file.map(Way::KeyFile)),
         ("VAULT_PASSPHRASE_FILE", path("VAULT_PASSPHRASE_FILE").map(Way::PassphraseFile)),
         ("VAULT_PASSPHRASE_COMMAND", variable("VAULT_PASSPHRASE_COMMAND").map(Way::PassphraseCommand)),
     ];
@@ -92,8 +99,13 @@ pub fn find(global: &Global, ask: Ask) -> Result<Option<Way>, CliError> {
     }
 }
 
+/// The file of age identities, which a key file may need beside it: one that is encrypted with age.
+pub fn identity_file(global: &Global) -> Option<PathBuf> {
+    global.identity_file.clone().or_else(|| variable("VAULT_IDENTITY_FILE").map(PathBuf::from))
+}
+
 /// Of ways that are given at one place there may be one.
-fn only_one(ways: [(&'static str, Option<Way>); 3]) -> Result<Option<Way>, CliError> {
+fn only_one(ways: [(&'static str, Option<Way>); 4]) -> Result<Option<Way>, CliError> {
     let mut given = ways.into_iter().filter_map(|(name, way)| Some((name, way?)));
     match (given.next(), given.next()) {
         (Some((first, _)), Some((second, _))) => Err(CliError::TwoKeys(first, second)),
@@ -124,12 +136,26 @@ fn has_terminal() -> bool {
 ///
 /// # Errors
 /// It cannot be read, others can read it, it lies inside the store, or it is not a key file.
-pub fn read_key_file(path: &Path, store: &Path) -> Result<Keyring, CliError> {
+pub fn read_key_file(global: &Global, path: &Path, store: &Path) -> Result<Keyring, CliError> {
+    let refused = |reason| CliError::KeyFile { path: path.into(), reason };
+    let mut text = read_key_text(path, store)?;
+    if let (true, Some(identities)) = (is_age(&text), identity_file(global)) {
+        let identities = Identities::read(&identities, store)?;
+        text = identities.decrypt(&text).map_err(|error| refused(error.into()))?;
+    }
+    Keyring::from_file(&text).map_err(refused)
+}
+
+/// The text of a key file.
+///
+/// # Errors
+/// As for [`read_key_file`].
+pub fn read_key_text(path: &Path, store: &Path) -> Result<Zeroizing<Vec<u8>>, CliError> {
     let text = read_secret("key file", path, store, KEY_FILE_BYTES_MAX + 1)?;
     if text.len() > KEY_FILE_BYTES_MAX {
         return Err(CliError::KeyFileTooLong(path.into()));
     }
-    Keyring::from_file(&text).map_err(|reason| CliError::KeyFile { path: path.into(), reason })
+    Ok(text)
 }
 
 /// Reads the passphrase. `None` for the prompt, which is not a thing to be read.
@@ -140,13 +166,21 @@ pub fn read_passphrase(way: &Way, store: &Path, twice: bool) -> Result<Passphras
     let bytes = match way {
         Way::PassphraseFile(path) => read_secret("passphrase file", path, store, PASSPHRASE_READ_MAX)?,
         Way::PassphraseCommand(command) => run_command(command)?,
-        Way::Prompt | Way::KeyFile(_) => return prompt(twice),
+        Way::Prompt | Way::KeyFile(_) | Way::Identity(_) => return prompt(twice),
     };
     Passphrase::new(bytes).ok_or(CliError::PassphraseLength)
 }
 
 /// Reads a file that nobody else may read and that is not part of the store.
-fn read_secret(what: &'static str, path: &Path, store: &Path, limit: usize) -> Result<Zeroizing<Vec<u8>>, CliError> {
+///
+/// # Errors
+/// It cannot be read, others can read it, or it lies inside the store.
+pub fn read_secret(
+    what: &'static str,
+    path: &Path,
+    store: &Path,
+    limit: usize,
+) -> Result<Zeroizing<Vec<u8>>, CliError> {
     let unreadable = |reason| CliError::SecretUnreadable { what, path: path.into(), reason };
     let mut file = File::open(path).map_err(unreadable)?;
     let mode = file.metadata().map_err(unreadable)?.mode() & 0o7777;
@@ -168,7 +202,10 @@ fn read_secret(what: &'static str, path: &Path, store: &Path, limit: usize) -> R
 }
 
 /// Reads up to `limit` bytes into memory that is wiped, and that is not moved, which would leave a copy.
-fn read_limited(source: &mut dyn Read, limit: usize) -> std::io::Result<Zeroizing<Vec<u8>>> {
+///
+/// # Errors
+/// It cannot be read.
+pub fn read_limited(source: &mut dyn Read, limit: usize) -> std::io::Result<Zeroizing<Vec<u8>>> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(limit));
     source.take(limit as u64).read_to_end(&mut bytes)?;
     Ok(bytes)
@@ -234,6 +271,34 @@ impl Drop for Silence {
 /// # Errors
 /// There is a file of that name, or it cannot be written.
 pub fn write_secret(path: &Path, text: &[u8]) -> std::io::Result<()> {
+    create_secret(path, text)?;
+    sync_directory(path)
+}
+
+/// Puts a text in the place of a file that only its owner can read, durably: at any time it is the old one or the new one. Owner and
+/// mode stay, and a link still leads there.
+///
+/// # Errors
+/// It cannot be written.
+pub fn replace_secret(path: &Path, text: &[u8]) -> std::io::Result<()> {
+    let path = path.canonicalize()?;
+    let before = path.metadata()?;
+    let temporary = path.with_added_extension(format!("{}.tmp", std::process::id()));
+    create_secret(&temporary, text)?;
+    let keep = |file: File| {
+        std::os::unix::fs::fchown(&file, Some(before.uid()), Some(before.gid()))?;
+        file.set_permissions(Permissions::from_mode(before.mode() & 0o7700))?;
+        std::fs::rename(&temporary, &path)
+    };
+    let replaced = File::open(&temporary).and_then(keep);
+    if replaced.is_err() {
+        let _ = std::fs::remove_file(&temporary);
+    }
+    replaced?;
+    sync_directory(&path)
+}
+
+fn create_secret(path: &Path, text: &[u8]) -> std::io::Result<()> {
     use std::io::Write;
     let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
     let written = file.write_all(text).and_then(|()| file.sync_all());
@@ -241,7 +306,11 @@ pub fn write_secret(path: &Path, text: &[u8]) -> std::io::Result<()> {
         // Half a key would only get in the way.
         let _ = std::fs::remove_file(path);
     }
-    written?;
+    written
+}
+
+/// Makes the name of a file durable.
+fn sync_directory(path: &Path) -> std::io::Result<()> {
     let directory = match path.parent() {
         Some(directory) if !directory.as_os_str().is_empty() => directory,
         _ => Path::new("."),

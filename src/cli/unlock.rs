@@ -1,6 +1,6 @@
 //! From a key file or a passphrase to the vault key.
 //!
-//! A key file holds the key. A passphrase opens a slot in a manifest of the store, and that manifest must then authenticate under the key:
+//! A key file holds the key. A passphrase or an age identity opens a slot in a manifest of the store, and that manifest must then authenticate under the key:
 //! slots are copied into new backups, and nobody else's are. When the store has backups and none opens, there is no key; a new guid is only
 //! begun in a store that holds nothing of vault's, or on request.
 //!
@@ -13,16 +13,19 @@ use crate::archive::manifest::open;
 use crate::base::failure::FailureClass;
 use crate::base::id::{BackupId, Guid};
 use crate::cli::args::{Global, Kdf, Pack};
+use crate::cli::identity::Identities;
+use crate::cli::key::slots::cost;
 use crate::cli::message::CliError;
 use crate::cli::secrets::{Ask, Way, find, read_key_file, read_passphrase};
+use crate::cli::trust::{check_age, check_given, remember};
 use crate::cli::world::{OsRandom, Teller};
 use crate::crypto::kdf::Scope;
 use crate::crypto::keys::MasterKey;
-use crate::crypto::passphrase::Cost;
 use crate::format::manifest::{Manifest, is_ours};
 use crate::format::slot::{Slot, SlotKind};
+use crate::keys::KeyError;
 use crate::keys::ring::{Keyring, new_guid, new_key};
-use crate::keys::slots::{Passphrase, SlotOpener, make};
+use crate::keys::slots::{Passphrase, SlotOpener, make, open_age};
 use crate::pipeline::error::RunError;
 use crate::pipeline::port::{Observer, Random, Store};
 use crate::pipeline::survey::{Owner, Survey, read_manifest};
@@ -63,9 +66,10 @@ pub fn for_reading(
     let way = match find(global, ask)? {
         None => return Ok(None),
         Some(Way::KeyFile(path)) => {
-            let unlocked = of_key_file(&path, &place)?;
+            let unlocked = of_key_file(global, &path, &place)?;
             if ask == Ask::Allowed {
                 check_guid(global, &unlocked.ring)?;
+                remember(&unlocked.ring.newest().pack, teller);
             }
             return Ok(Some(unlocked));
         }
@@ -85,10 +89,10 @@ pub fn for_reading(
         return Ok(None);
     }
     if candidates.is_empty() {
-        return Err(CliError::NoSlots);
+        return Err(no_slots(&way));
     }
-    let mut opener = SlotOpener::new(read_passphrase(&way, &place, false)?);
-    match open_one(&mut opener, &candidates, teller) {
+    let mut opener = Opener::read(&way, &place, false)?;
+    match open_one(global, &mut opener, &candidates, teller) {
         Err(error) if ask == Ask::Never => {
             teller.warn(&format!("without a key, manifests are read and not verified: {error}"));
             Ok(None)
@@ -113,8 +117,9 @@ pub fn for_packing(
         if command.new_guid {
             return Err(CliError::NewGuidWithKeyFile);
         }
-        let unlocked = of_key_file(path, &place)?;
+        let unlocked = of_key_file(global, path, &place)?;
         check_guid(global, &unlocked.ring)?;
+        remember(&unlocked.ring.newest().pack, teller);
         return Ok(unlocked);
     }
     let candidates = candidates(store, global.guid, None)?;
@@ -126,16 +131,66 @@ pub fn for_packing(
         return Err(CliError::OnlyParts);
     }
     let founding = command.new_guid || candidates.is_empty();
-    let passphrase = read_passphrase(way, &place, founding)?;
-    if founding {
-        return found(&passphrase, command.kdf);
+    if founding && matches!(way, Way::Identity(_)) {
+        return Err(no_slots(way));
     }
-    open_one(&mut SlotOpener::new(passphrase), &candidates, teller)
+    if founding {
+        return found(&read_passphrase(way, &place, founding)?, command.kdf);
+    }
+    open_one(global, &mut Opener::read(way, &place, false)?, &candidates, teller)
 }
 
-fn of_key_file(path: &Path, store: &Path) -> Result<Unlocked, CliError> {
-    let ring = read_key_file(path, store)?;
-    Ok(Unlocked { slots: ring.slots.clone(), generation: 1, founded: false, ring })
+/// What opens slots.
+enum Opener {
+    Passphrase(SlotOpener),
+    Identity(Identities),
+}
+
+impl Opener {
+    fn read(way: &Way, store: &Path, twice: bool) -> Result<Opener, CliError> {
+        Ok(match way {
+            Way::Identity(path) => Opener::Identity(Identities::read(path, store)?),
+            _ => Opener::Passphrase(SlotOpener::new(read_passphrase(way, store, twice)?)),
+        })
+    }
+
+    /// Whether it could open such a slot.
+    fn fits(&self, slot: &Slot) -> bool {
+        match self {
+            Opener::Passphrase(_) => matches!(slot.kind, SlotKind::Passphrase { .. }),
+            Opener::Identity(_) => matches!(slot.kind, SlotKind::Age { .. }),
+        }
+    }
+
+    fn open(&mut self, scope: Scope, slots: &[Slot]) -> Result<Option<MasterKey>, KeyError> {
+        match self {
+            Opener::Passphrase(opener) => opener.open(scope, slots),
+            Opener::Identity(identities) => open_age(scope, slots, &|file| identities.decrypt(file)),
+        }
+    }
+
+    /// Judges the key that it gave. Who knows the passphrase of a slot is who made it; who sealed an age file is nobody.
+    fn judge(&self, global: &Global, id: &BackupId, ring: &Keyring, teller: &Teller) -> Result<(), CliError> {
+        match self {
+            Opener::Passphrase(_) => {
+                check_given(global, ring)?;
+                remember(&ring.newest().pack, teller);
+                Ok(())
+            }
+            Opener::Identity(_) => check_age(global, id, &ring.newest().pack, teller),
+        }
+    }
+}
+
+/// There is no slot for the way.
+fn no_slots(way: &Way) -> CliError {
+    if matches!(way, Way::Identity(_)) { CliError::NoAgeSlots } else { CliError::NoSlots }
+}
+
+fn of_key_file(global: &Global, path: &Path, store: &Path) -> Result<Unlocked, CliError> {
+    let ring = read_key_file(global, path, store)?;
+    check_given(global, &ring)?;
+    Ok(Unlocked { slots: ring.slots.clone(), generation: ring.generation, founded: false, ring })
 }
 
 /// A key file is the key of one guid, whatever was asked for.
@@ -149,13 +204,8 @@ fn check_guid(global: &Global, ring: &Keyring) -> Result<(), CliError> {
 /// A new guid and its key, wrapped under the passphrase.
 fn found(passphrase: &Passphrase, kdf: Kdf) -> Result<Unlocked, CliError> {
     let fill = |bytes: &mut [u8]| OsRandom.fill(bytes);
-    let cost = match kdf {
-        Kdf::Default => Cost::DEFAULT,
-        Kdf::Small => Cost::SMALL,
-        Kdf::Max => Cost::MAX,
-    };
     let key = new_key(new_guid(&fill), &fill);
-    let slots = vec![make(&key, passphrase, cost, &fill).map_err(RunError::Key)?];
+    let slots = vec![make(&key, passphrase, cost(kdf), &fill).map_err(RunError::Key)?];
     Ok(Unlocked { ring: Keyring::of(&key, slots.clone()), slots, generation: 1, founded: true })
 }
 
@@ -195,18 +245,22 @@ fn candidates(
 /// Opens the slots of every guid, and takes the one guid that opens. A manifest that cannot be read is warned of: nothing opens it, whatever the
 /// passphrase.
 fn open_one(
-    opener: &mut SlotOpener,
+    global: &Global,
+    opener: &mut Opener,
     candidates: &[(BackupId, Vec<u8>)],
     teller: &Teller,
 ) -> Result<Unlocked, CliError> {
     let mut opened: Vec<Unlocked> = Vec::new();
-    let (mut refused, mut failed) = (false, None);
+    let (mut refused, mut failed, mut untrusted) = (false, None, None);
     for (id, text) in candidates {
         if opened.iter().any(|opened| opened.ring.guid() == id.guid) {
             continue;
         }
         match open_slots(opener, id, text) {
-            Ok(Slots::Opened(unlocked)) => opened.push(unlocked),
+            Ok(Slots::Opened(unlocked)) => match opener.judge(global, id, &unlocked.ring, teller) {
+                Ok(()) => opened.push(unlocked),
+                Err(error) => untrusted = untrusted.or(Some(error)),
+            },
             Ok(Slots::Refused) => refused = true,
             Ok(Slots::None) => {}
             Ok(Slots::Unreadable(error)) => {
@@ -217,15 +271,25 @@ fn open_one(
         }
     }
     match (opened.pop(), opened.is_empty()) {
-        (Some(unlocked), true) => Ok(unlocked),
+        (Some(unlocked), true) => {
+            untrusted.inspect(|error| teller.warn(&error.to_string()));
+            Ok(unlocked)
+        }
         (Some(last), false) => {
             opened.push(last);
             let mut guids: Vec<Guid> = opened.iter().map(|opened| opened.ring.guid()).collect();
             guids.sort();
             Err(CliError::WhichGuid(guids))
         }
-        (None, _) if refused => Err(CliError::WrongPassphrase),
-        (None, _) => Err(failed.map_or(CliError::NoSlots, CliError::Run)),
+        (None, _) => Err(match (untrusted, opener) {
+            (Some(error), _) => error,
+            (None, Opener::Passphrase(_)) if refused => CliError::WrongPassphrase,
+            (None, Opener::Passphrase(_)) => failed.map_or(CliError::NoSlots, CliError::Run),
+            // What a file of age's own or the program says is more than that nothing opened.
+            (None, Opener::Identity(_)) if failed.is_some() => failed.map_or(CliError::NoAgeSlots, CliError::Run),
+            (None, Opener::Identity(_)) if refused => CliError::WrongIdentity,
+            (None, Opener::Identity(_)) => CliError::NoAgeSlots,
+        }),
     }
 }
 
@@ -233,23 +297,22 @@ fn open_one(
 enum Slots {
     /// One opened, and the manifest authenticates under the key in it.
     Opened(Unlocked),
-    /// They are those of another passphrase.
+    /// They are those of another passphrase or identity.
     Refused,
-    /// None is for a passphrase.
+    /// None is of the kind that is wanted.
     None,
     /// The manifest is damaged, and its slots with it.
     Unreadable(RunError),
 }
 
-fn open_slots(opener: &mut SlotOpener, id: &BackupId, text: &[u8]) -> Result<Slots, RunError> {
+fn open_slots(opener: &mut Opener, id: &BackupId, text: &[u8]) -> Result<Slots, RunError> {
     let name = id.manifest_name();
     let manifest = match Manifest::parse(id, text).map_err(ArchiveError::format(&name)) {
         Ok(unverified) => unverified.manifest,
         Err(error) if error.class() == FailureClass::Damaged => return Ok(Slots::Unreadable(error.into())),
         Err(error) => return Err(error.into()),
     };
-    let for_passphrase = |slot: &Slot| matches!(slot.kind, SlotKind::Passphrase { .. });
-    if !manifest.slots.iter().any(for_passphrase) {
+    if !manifest.slots.iter().any(|slot| opener.fits(slot)) {
         return Ok(Slots::None);
     }
     let scope = Scope { guid: id.guid, epoch: manifest.epoch };

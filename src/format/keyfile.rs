@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::base::bytes::Cursor;
 use crate::base::id::Guid;
-use crate::base::limits::{EPOCH_MAX, KEY_EPOCHS_MAX, KEY_FILE_BYTES_MAX, SLOTS_MAX};
+use crate::base::limits::{EPOCH_MAX, INTEGER_MAX, KEY_EPOCHS_MAX, KEY_FILE_BYTES_MAX, SLOTS_MAX};
 use crate::format::slot::Slot;
 use crate::format::{FormatError, check_limit, damaged, json};
 
@@ -70,6 +70,8 @@ pub struct KeyFile {
     pub pack: Option<Zeroizing<[u8; PACK_BYTES]>>,
     /// Slots to copy into every backup.
     pub slots: Vec<Slot>,
+    /// Their generation: 1 where the file does not say.
+    pub generation: u64,
 }
 
 /// Parses the text of a key file. No message quotes a line.
@@ -79,21 +81,28 @@ pub struct KeyFile {
 pub fn parse(text: &[u8]) -> Result<KeyFile, FormatError> {
     check_limit("a key file", text.len(), KEY_FILE_BYTES_MAX)?;
     let text = std::str::from_utf8(text).map_err(|_| damaged("the key file is not text"))?;
-    let mut file = KeyFile { keys: Vec::new(), pack: None, slots: Vec::new() };
+    let mut file = KeyFile { keys: Vec::new(), pack: None, slots: Vec::new(), generation: 1 };
+    let mut generation = None;
     for (number, line) in (1..).zip(text.split('\n')) {
-        let refused = |_| damaged(format!("line {number} of the key file is not one that vault writes"));
+        let refused = |()| damaged(format!("line {number} of the key file is not one that vault writes"));
         if line.is_empty() || line.starts_with('#') {
             continue;
         } else if let Some(slot) = line.strip_prefix("slot ") {
-            file.slots.push(Slot::parse(json::parse(slot.as_bytes()).map_err(refused)?)?);
+            file.slots.push(Slot::parse(json::parse(slot.as_bytes()).map_err(|_| refused(()))?)?);
+        } else if let Some(number) = line.strip_prefix("generation ") {
+            let known = generation.replace(parse_generation(number).ok_or(()).map_err(refused)?);
+            if known.is_some() {
+                return Err(refused(()));
+            }
         } else if line.starts_with("VAULT-PACK-1") && file.pack.is_none() {
-            file.pack = Some(from_bech32(PACK_PREFIX, line).map_err(refused)?);
+            file.pack = Some(from_bech32(PACK_PREFIX, line).map_err(|_| refused(()))?);
         } else {
-            let key = from_bech32::<KEY_BYTES>(KEY_PREFIX, line).map_err(refused)?;
-            split_key(&key).map_err(refused)?;
+            let key = from_bech32::<KEY_BYTES>(KEY_PREFIX, line).map_err(|_| refused(()))?;
+            split_key(&key).map_err(|_| refused(()))?;
             file.keys.push(key);
         }
     }
+    file.generation = generation.unwrap_or(1);
     check_limit("epochs of a key file", file.keys.len(), KEY_EPOCHS_MAX)?;
     check_limit("slots of a key file", file.slots.len(), SLOTS_MAX)?;
     check_consistent(&mut file)?;
@@ -102,6 +111,28 @@ pub fn parse(text: &[u8]) -> Result<KeyFile, FormatError> {
         return Err(damaged("two slots of the key file have one id"));
     }
     Ok(file)
+}
+
+/// A decimal number from 1, in its one spelling.
+fn parse_generation(text: &str) -> Option<u64> {
+    let number: u64 = text.parse().ok().filter(|number| (1..=INTEGER_MAX).contains(number))?;
+    (number.to_string() == text).then_some(number)
+}
+
+/// The text of a key file with other slots: key lines, comments and their order stay.
+pub fn with_slots(text: &str, slots: &[Slot], generation: u64) -> Zeroizing<String> {
+    let is_slot = |line: &&str| line.starts_with("slot ") || line.starts_with("generation ");
+    let lines: Vec<String> = slots.iter().map(|slot| format!("slot {}\n", slot.encode())).collect();
+    // In one piece: a text that grows leaves copies of the key behind.
+    let room = text.len() + 64 + lines.iter().map(String::len).sum::<usize>();
+    let mut file = Zeroizing::new(String::with_capacity(room));
+    for line in text.trim_end_matches('\n').split('\n').filter(|line| !is_slot(line)) {
+        file.push_str(line);
+        file.push('\n');
+    }
+    file.push_str(&format!("generation {generation}\n"));
+    lines.iter().for_each(|line| file.push_str(line));
+    file
 }
 
 /// One guid, each epoch once, keys or a pack line.

@@ -213,7 +213,7 @@ pub fn slot(data: &[u8]) -> bool {
 /// Every key of a key file stands in it, spelled as vault spells it; and rings are made of the files that hold keys.
 pub fn key_file(data: &[u8]) -> bool {
     let ring = Keyring::from_file(data);
-    let Ok(KeyFile { keys, pack, slots }) = keyfile::parse(data) else {
+    let Ok(KeyFile { keys, pack, slots, generation }) = keyfile::parse(data) else {
         assert!(ring.is_err(), "a ring of no key file");
         return false;
     };
@@ -224,8 +224,11 @@ pub fn key_file(data: &[u8]) -> bool {
         assert!(data.split(|byte| *byte == b'\n').any(|found| found == line.as_bytes()), "a key from nowhere");
     }
     lines.extend(slots.iter().map(|slot| format!("slot {}", slot.encode())));
+    lines.push(format!("generation {generation}"));
     match keyfile::parse(lines.join("\n").as_bytes()) {
-        Ok(again) => assert!(again.keys == keys && again.pack == pack && again.slots == slots),
+        Ok(again) => {
+            assert!(again.keys == keys && again.pack == pack && again.slots == slots && again.generation == generation)
+        }
         Err(error) => panic!("what was encoded does not parse: {error}"),
     }
     true

@@ -25,6 +25,9 @@ pub enum AgeError {
     /// It is for somebody else.
     #[error("no identity opens the age file, which is sealed {}", .0)]
     NoMatch(Types),
+    /// The program `age`, which was asked because no identity is of a kind that vault knows, failed.
+    #[error("`age` {0}")]
+    Program(String),
     /// The file key is right, and the header was changed.
     #[error("the header of the age file does not authenticate")]
     Mac,
@@ -54,6 +57,7 @@ impl AgeError {
         match self {
             AgeError::Format(source) => source.class(),
             AgeError::NoMatch(_) => FailureClass::WrongKey,
+            AgeError::Program(_) => FailureClass::Failure,
             AgeError::Crypto(_) | AgeError::Mac => FailureClass::Damaged,
         }
     }

@@ -8,12 +8,10 @@ use crate::base::time::rfc3339;
 use crate::crypto::kdf::Scope;
 use crate::crypto::keys::{MasterKey, VaultKeys};
 use crate::crypto::secret::Secret;
+use crate::format::age::is_age;
 use crate::format::keyfile::{self, KEY_BYTES, KeyFields};
 use crate::format::slot::Slot;
 use crate::keys::KeyError;
-
-const AGE_BINARY: &[u8] = b"age-encryption.org/v1";
-const AGE_ARMORED: &[u8] = b"-----BEGIN AGE ENCRYPTED FILE-----";
 
 /// The keys of one guid.
 pub struct Keyring {
@@ -21,6 +19,8 @@ pub struct Keyring {
     keys: Vec<VaultKeys>,
     /// Slots that every new backup carries.
     pub slots: Vec<Slot>,
+    /// The generation of those slots.
+    pub generation: u64,
 }
 
 impl Keyring {
@@ -29,18 +29,22 @@ impl Keyring {
     /// # Errors
     /// The text is not a key file, or not one that opens backups.
     pub fn from_file(text: &[u8]) -> Result<Keyring, KeyError> {
-        if text.starts_with(AGE_BINARY) || text.starts_with(AGE_ARMORED) {
+        if is_age(text) {
             return Err(KeyError::Encrypted);
         }
         let file = keyfile::parse(text).map_err(KeyError::File)?;
         let keys = file.keys.iter().map(|line| Ok(master_key(line)?.derive()));
         let keys: Vec<VaultKeys> = keys.collect::<Result<_, KeyError>>()?;
-        if keys.is_empty() { Err(KeyError::PackOnly) } else { Ok(Keyring { keys, slots: file.slots }) }
+        if keys.is_empty() {
+            Err(KeyError::PackOnly)
+        } else {
+            Ok(Keyring { keys, slots: file.slots, generation: file.generation })
+        }
     }
 
-    /// A ring of one key.
+    /// A ring of one key, with slots of the first generation.
     pub fn of(key: &MasterKey, slots: Vec<Slot>) -> Keyring {
-        Keyring { keys: vec![key.derive()], slots }
+        Keyring { keys: vec![key.derive()], slots, generation: 1 }
     }
 
     /// The database.
@@ -54,6 +58,11 @@ impl Keyring {
             Some(keys) => keys,
             None => unreachable!("a ring has at least one key"),
         }
+    }
+
+    /// The keys, ascending by epoch.
+    pub fn keys(&self) -> &[VaultKeys] {
+        &self.keys
     }
 
     /// The key of an epoch.
@@ -78,18 +87,50 @@ pub fn new_guid(fill: &dyn Fn(&mut [u8])) -> Guid {
     Guid(*uuid::Builder::from_random_bytes(bytes).as_uuid().as_bytes())
 }
 
+/// A fresh vault key of the epoch after that of `key`.
+pub fn next_epoch(key: &MasterKey, fill: &dyn Fn(&mut [u8])) -> MasterKey {
+    let scope = Scope { epoch: key.scope.epoch.saturating_add(1), ..key.scope };
+    MasterKey { scope, secret: Secret::fill(|bytes| fill(bytes)) }
+}
+
+/// The key of the highest epoch of a key file.
+///
+/// # Errors
+/// As for [`Keyring::from_file`].
+pub fn newest_key(text: &[u8]) -> Result<MasterKey, KeyError> {
+    if is_age(text) {
+        return Err(KeyError::Encrypted);
+    }
+    let file = keyfile::parse(text).map_err(KeyError::File)?;
+    master_key(file.keys.last().ok_or(KeyError::PackOnly)?)
+}
+
 /// The text of a key file that holds one key.
 pub fn file_text(key: &MasterKey, now_ms: u64) -> Zeroizing<String> {
+    let block = key_block(key, now_ms);
+    let lines = [
+        "# vault key: whoever holds this file can read every backup of its guid\n",
+        &format!("# guid: {}\n", key.scope.guid),
+        block.as_str(),
+    ];
+    joined(&lines)
+}
+
+/// The lines of a key file about one key.
+pub fn key_block(key: &MasterKey, now_ms: u64) -> Zeroizing<String> {
     let fingerprint = to_hex(&key.derive().pack.fingerprint.0);
     let line = keyfile::key_text(&key_line(key));
     let lines = [
-        "# vault key: whoever holds this file can read every backup of its guid\n",
-        &format!("# guid: {}\n# epoch: {}\n", key.scope.guid, key.scope.epoch),
+        &format!("# epoch: {}\n", key.scope.epoch),
         &format!("# fingerprint: {fingerprint}\n# created: {}\n", rfc3339(now_ms)),
         line.as_str(),
         "\n",
     ];
-    // In one piece: a text that grows leaves copies of the key behind.
+    joined(&lines)
+}
+
+/// In one piece: a text that grows leaves copies of the key behind.
+fn joined(lines: &[&str]) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::with_capacity(lines.iter().map(|line| line.len()).sum()));
     lines.iter().for_each(|line| text.push_str(line));
     text

@@ -1,4 +1,4 @@
-//! Makes and opens passphrase slots (spec/keys.md, "passphrase").
+//! Makes and opens slots (spec/keys.md, "Slots").
 
 use zeroize::Zeroizing;
 
@@ -6,8 +6,11 @@ use crate::base::limits::PASSPHRASE_BYTES_MAX;
 use crate::crypto::kdf::Scope;
 use crate::crypto::keys::MasterKey;
 use crate::crypto::passphrase::{Cost, Root, SlotError, Wrapped};
+use crate::format::age::name::RecipientName;
+use crate::format::keyfile::{self, key_text};
 use crate::format::slot::{Slot, SlotKind};
 use crate::keys::KeyError;
+use crate::keys::age::{self, AgeError};
 use crate::keys::ring::{key_line, master_key};
 
 /// A passphrase of 1 to 1024 bytes.
@@ -86,4 +89,67 @@ impl SlotOpener {
         };
         Ok(&self.roots[place].2)
     }
+}
+
+/// What an age slot seals: a key file of one line.
+pub fn age_plaintext(key: &MasterKey) -> Zeroizing<String> {
+    let line = key_text(&key_line(key));
+    let mut text = Zeroizing::new(String::with_capacity(line.len() + 1));
+    text.push_str(&line);
+    text.push('\n');
+    text
+}
+
+/// Wraps a vault key for an age recipient.
+///
+/// # Errors
+/// The recipient is not a key that can be sealed to.
+pub fn make_age(key: &MasterKey, recipient: &RecipientName, fill: &dyn Fn(&mut [u8])) -> Result<Slot, KeyError> {
+    let file = age::seal(recipient, age_plaintext(key).as_bytes(), fill)?;
+    Ok(age_slot(file, fill))
+}
+
+/// A slot of a file that somebody sealed [`age_plaintext`] in.
+pub fn age_slot(file: String, fill: &dyn Fn(&mut [u8])) -> Slot {
+    let mut id = [0; 4];
+    fill(&mut id);
+    Slot { id, kind: SlotKind::Age { file } }
+}
+
+/// The vault key of `scope`, when `decrypt` opens one of the age slots. `None` when it opens none of them.
+///
+/// # Errors
+/// A slot is damaged, holds something else, or the key of another scope.
+pub fn open_age(
+    scope: Scope,
+    slots: &[Slot],
+    decrypt: &dyn Fn(&[u8]) -> Result<Zeroizing<Vec<u8>>, AgeError>,
+) -> Result<Option<MasterKey>, KeyError> {
+    let mut failed = None;
+    for slot in slots {
+        let SlotKind::Age { file } = &slot.kind else {
+            continue;
+        };
+        let plain = match decrypt(file.as_bytes()) {
+            Ok(plain) => plain,
+            Err(AgeError::NoMatch(_)) => continue,
+            // The program does not tell whether the slot is another person's.
+            Err(error @ AgeError::Program(_)) => {
+                failed = Some(error);
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let parsed = keyfile::parse(&plain).map_err(|_| KeyError::SlotContents)?;
+        let [line] = parsed.keys.as_slice() else {
+            return Err(KeyError::SlotContents);
+        };
+        let key = master_key(line)?;
+        // One spelling: no comment, no slot, one line end.
+        if age_plaintext(&key).as_bytes() != plain.as_slice() {
+            return Err(KeyError::SlotContents);
+        }
+        return if key.scope == scope { Ok(Some(key)) } else { Err(KeyError::ForeignSlot) };
+    }
+    failed.map_or(Ok(None), |error| Err(error.into()))
 }

@@ -118,6 +118,16 @@ pub enum RunError {
         /// The backup.
         id: BackupId,
     },
+    /// The slots of a backup are newer than those at hand.
+    #[error("{id} has slots of generation {found}, the key file of generation {given}")]
+    Generation {
+        /// The backup.
+        id: BackupId,
+        /// The generation of its slots.
+        found: u64,
+        /// That of the key file.
+        given: u64,
+    },
     /// An option that cannot be.
     #[error("{0}")]
     Option(String),
@@ -148,7 +158,7 @@ impl RunError {
             RunError::Archive(source) => source.class(),
             RunError::Key(source) => source.class(),
             RunError::NotFound { .. } | RunError::Legacy { .. } => FailureClass::NotFound,
-            RunError::Ambiguous { .. } | RunError::Option(_) => FailureClass::Usage,
+            RunError::Ambiguous { .. } | RunError::Generation { .. } | RunError::Option(_) => FailureClass::Usage,
             RunError::Missing { .. } => FailureClass::Missing,
             RunError::Size { .. } | RunError::Sha256 { .. } | RunError::Digest { .. } => FailureClass::Damaged,
             RunError::ReadBack { .. } => FailureClass::Store,

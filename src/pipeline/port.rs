@@ -28,6 +28,12 @@ pub enum StoreError {
         /// The object.
         name: String,
     },
+    /// The object is not the one that was to be replaced.
+    #[error("`{name}` was changed by somebody else meanwhile")]
+    Changed {
+        /// The object.
+        name: String,
+    },
     /// There is no such store.
     #[error("there is no store at {place}")]
     NoStore {
@@ -53,12 +59,12 @@ impl StoreError {
             StoreError::Missing { .. } => FailureClass::Missing,
             StoreError::Exists { .. } => FailureClass::Exists,
             StoreError::NoStore { .. } => FailureClass::NotFound,
-            StoreError::Failed { .. } => FailureClass::Store,
+            StoreError::Changed { .. } | StoreError::Failed { .. } => FailureClass::Store,
         }
     }
 }
 
-/// A flat set of named objects that are written once.
+/// A flat set of named objects that are written once; only manifests are ever replaced, when their slots change.
 ///
 /// Names are UTF-8 without `/`, do not begin with `.` and are at most 128 bytes. All methods may be called from several threads.
 pub trait Store: Send + Sync {
@@ -88,6 +94,16 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// The store cannot be written. `Exists` may come here or at the commit.
     fn create(&self, name: &str) -> Result<Box<dyn Upload>, StoreError>;
+
+    /// Puts `new` in the place of an object that holds exactly `old`: the only way in which an object ever changes. At any time there is one
+    /// of the two, and `new` is durable when this returns. A store that cannot compare refuses.
+    ///
+    /// # Errors
+    /// `Missing`; `Changed` when the object holds anything else, and then it still does.
+    fn replace(&self, name: &str, _old: &[u8], _new: &[u8]) -> Result<(), StoreError> {
+        let reason = std::io::Error::new(std::io::ErrorKind::Unsupported, "this store replaces nothing");
+        Err(StoreError::Failed { action: "replace", what: name.into(), reason })
+    }
 
     /// Removes an object. That it is gone already is success.
     ///

@@ -3,13 +3,13 @@
 //!
 //! The fault model:
 //!
-//! - Every call of `list`, `get`, `create`, `write`, `commit` and `delete` is one operation, numbered from 1 across all threads, clones
+//! - Every call of `list`, `get`, `create`, `write`, `commit`, `replace` and `delete` is one operation, numbered from 1 across all threads, clones
 //!   and uploads. `location` is none.
 //! - `failing`: the Nth operation fails, once or from then on. It fails *before* it does anything: a failed `delete` deletes nothing, and
 //!   a failed `commit` leaves nothing behind. An upload of which a write failed is dead.
-//! - `losing_reply`: the Nth commit (commits have a count of their own) puts its object there and reports an error. This is what a
+//! - `losing_reply`: the Nth commit or replacement (they have a count of their own) puts its object there and reports an error. This is what a
 //!   client sees of a bucket whose answer was lost on the way.
-//! - `overwriting`: the store does not know create-if-absent and says nothing about it: what is committed last is there.
+//! - `overwriting`: the store does not know create-if-absent, and says nothing about it: what is committed last is there.
 //!
 //! Not modelled: bytes that change (a test inserts those itself), slowness, listings that lag behind.
 
@@ -100,6 +100,14 @@ impl FaultyStore {
         }
         Ok(())
     }
+
+    /// The error of a commit that did its work.
+    fn lost_reply(&self, number: u64, name: &str) -> Result<(), StoreError> {
+        match self.fault {
+            Fault::LosesReply { commit } if commit == number => Err(injected("write", name, "the reply was lost")),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// The error of a fault.
@@ -128,6 +136,13 @@ impl Store for FaultyStore {
             _ => State::Open(self.inner.create(name)?),
         };
         Ok(Box::new(FaultyUpload { store: self.clone(), name: name.into(), state }))
+    }
+
+    fn replace(&self, name: &str, old: &[u8], new: &[u8]) -> Result<(), StoreError> {
+        self.count("replace", name)?;
+        let number = self.counts.commits.fetch_add(1, Ordering::SeqCst) + 1;
+        self.inner.replace(name, old, new)?;
+        self.lost_reply(number, name)
     }
 
     fn delete(&self, name: &str) -> Result<(), StoreError> {
@@ -183,10 +198,7 @@ impl Upload for FaultyUpload {
             State::Held(bytes) => replace(&*store.inner, &name, &bytes)?,
             State::Dead => return Err(injected("write", &name, "an earlier write failed")),
         }
-        match store.fault {
-            Fault::LosesReply { commit } if commit == number => Err(injected("write", &name, "the reply was lost")),
-            _ => Ok(()),
-        }
+        store.lost_reply(number, &name)
     }
 }
 

@@ -239,6 +239,22 @@ impl Store for LocalStore {
         LocalUpload::begin(&self.place, name).map(|upload| Box::new(upload) as Box<dyn Upload>)
     }
 
+    /// A directory knows no condition: it is compared, and renamed over right after. Two who replace one object within that moment both
+    /// succeed, and the later one stands.
+    fn replace(&self, name: &str, old: &[u8], new: &[u8]) -> Result<(), StoreError> {
+        check_name("replace", name)?;
+        let failed = |reason: io::Error| self.place.failed("replace", name, reason);
+        let mut upload = LocalUpload::begin(&self.place, name)?;
+        upload.write(new)?;
+        upload.finish().map_err(failed)?;
+        if self.get(name, 0, old.len() + 1)? != old {
+            return Err(StoreError::Changed { name: name.into() });
+        }
+        let here = &self.place.handle;
+        rustix::fs::renameat(here, &upload.temporary, here, name).map_err(|reason| failed(reason.into()))?;
+        here.sync_all().map_err(failed)
+    }
+
     /// Durable when it returns: a manifest must be gone for good before its parts are.
     fn delete(&self, name: &str) -> Result<(), StoreError> {
         check_name("delete", name)?;

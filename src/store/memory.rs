@@ -81,6 +81,18 @@ impl Store for MemoryStore {
         Ok(Box::new(MemoryUpload { objects: Arc::clone(&self.objects), name: name.into(), bytes: Vec::new() }))
     }
 
+    fn replace(&self, name: &str, old: &[u8], new: &[u8]) -> Result<(), StoreError> {
+        check_name("replace", name)?;
+        match lock(&self.objects).get_mut(name) {
+            None => Err(StoreError::Missing { name: name.into() }),
+            Some(bytes) if bytes.as_slice() == old => {
+                *bytes = new.to_vec();
+                Ok(())
+            }
+            Some(_) => Err(StoreError::Changed { name: name.into() }),
+        }
+    }
+
     fn delete(&self, name: &str) -> Result<(), StoreError> {
         check_name("delete", name)?;
         lock(&self.objects).remove(name);

@@ -3,8 +3,8 @@
 pub(super) const ABOUT_KEYS: &str = "\
 KEYS
   The key is looked for in this order; the first place that has one decides:
-  --key-file, --passphrase-file, --passphrase-command; VAULT_KEY_FILE, VAULT_PASSPHRASE_FILE,
-  VAULT_PASSPHRASE_COMMAND; vault.key and vault.passphrase in $CREDENTIALS_DIRECTORY; the default key file
+  --key-file, --passphrase-file, --passphrase-command, --identity-file; VAULT_KEY_FILE,
+  VAULT_PASSPHRASE_FILE, VAULT_PASSPHRASE_COMMAND, VAULT_IDENTITY_FILE; vault.key and vault.passphrase in $CREDENTIALS_DIRECTORY; the default key file
   ($XDG_CONFIG_HOME/vault/key, ~/.config/vault/key, for root /etc/vault/key); a prompt on the terminal.";
 
 pub(super) const EXIT_ALL: &str = "\
@@ -21,6 +21,22 @@ EXIT STATUS
 pub(super) const EXIT_KEY: &str = "\
 EXIT STATUS
   0 the key file is made   1 it cannot be written   2 usage   11 there is a file of that name";
+
+pub(super) const EXIT_KEY_EDIT: &str = "\
+EXIT STATUS
+  0 the key file is changed, and with --rewrap the backups are   1 it cannot be written
+  2 usage   3 done, and some backup could not be changed   10 no such slot   12, 13, 18, 19 the key file cannot be used
+  16 the key file is changed, and not all backups: `vault key rewrap` goes on";
+
+pub(super) const EXIT_KEY_LIST: &str = "\
+EXIT STATUS
+  0 done   2 usage   12, 13, 18, 19 the key file cannot be used";
+
+pub(super) const EXIT_KEY_REWRAP: &str = "\
+EXIT STATUS
+  0 every backup has the slots of the key file   2 usage, or a backup has newer ones
+  3 done, and some backup could not be changed   10 no such store   12, 13, 18, 19 the key file cannot be used
+  16 the store cannot be read or written: the same command goes on";
 
 pub(super) const EXIT_PACK: &str = "\
 EXIT STATUS

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::base::bytes::from_hex;
+use crate::crypto::keys::Fingerprint;
 use crate::pipeline::pack::Level;
 
 /// `1` to `19`, or `auto`. Which numbers there are, the pipeline says.
@@ -42,6 +44,13 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     seconds.map(Duration::from_secs).ok_or_else(refused)
 }
 
+/// 32 hexadecimal digits; who copies them from paper may type capitals and spaces.
+pub(super) fn parse_fingerprint(text: &str) -> Result<Fingerprint, String> {
+    let digits: String =
+        text.chars().filter(|letter| *letter != ' ').map(|letter| letter.to_ascii_lowercase()).collect();
+    from_hex(&digits).map(Fingerprint).ok_or_else(|| "a fingerprint has 32 hexadecimal digits".into())
+}
+
 /// `key=value`.
 pub(super) fn parse_tag(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
@@ -55,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_and_durations_have_units() {
+    fn sizes_durations_and_fingerprints_are_read() {
         let sizes = [
             ("8192", Some(8192)),
             ("128KiB", Some(131_072)),
@@ -69,6 +78,9 @@ mod tests {
         for (text, bytes) in sizes {
             assert_eq!(parse_size(text).ok(), bytes, "{text}");
         }
+        let fingerprint = parse_fingerprint("0123 4567 89AB cdef 0123 4567 89ab cdef").map(|found| found.to_string());
+        assert_eq!(fingerprint.as_deref(), Ok("0123456789abcdef0123456789abcdef"));
+        assert!(["", "0123", "0123456789abcdef0123456789abcdeg"].iter().all(|text| parse_fingerprint(text).is_err()));
         let durations =
             [("90", Some(90)), ("90s", Some(90)), ("10m", Some(600)), ("2h", Some(7200)), ("0", None), ("5d", None)];
         for (text, seconds) in durations {

@@ -8,6 +8,7 @@ use crate::base::failure::FailureClass;
 use crate::cli::child::ChildError;
 use crate::crypto::passphrase::SlotError;
 use crate::keys::KeyError;
+use crate::keys::age::AgeError;
 use crate::pipeline::error::RunError;
 use crate::pipeline::port::{Stop, StoreError};
 
@@ -58,6 +59,30 @@ fn hint_of_secret(error: &CliError) -> Option<&'static str> {
              when the parts are what a killed first `vault pack` left, `--new-guid` begins beside them"
         }
         CliError::NoSlots => "give the key file with `--key-file`",
+        CliError::Identity { .. } => "take the copy in escrow: an identity has a checksum, and this one does not agree",
+        CliError::KeyFileEncrypted(_) => {
+            "decrypt it with `age -d`, change it, and encrypt it again; into memory rather than onto a disk"
+        }
+        CliError::Recipient(_) => {
+            "check it against the original: `age1pq1…`, `age1…`, a plugin's `age1NAME1…`, or `ssh-…`"
+        }
+        CliError::NoNewSlot => "say for whom: `--passphrase`, `--recipient age1…` or `--recipients-file FILE`",
+        CliError::LastSlot => "add another one first with `vault key add`",
+        CliError::NoSlotOf(_) => "`vault key list` shows the slots",
+        CliError::Unslotted => "add one with `vault key add`",
+        CliError::NoIdentity(_) => "name the file that `age-keygen` made, with its line `AGE-SECRET-KEY-…`",
+        CliError::WrongIdentity => "try another identity, the key file, or a passphrase; `vault show` lists the slots",
+        CliError::NoAgeSlots => "give the key file with `--key-file`, or a passphrase",
+        CliError::Untrusted { known: true, .. } => {
+            "compare it with the fingerprint that was written down when the key was rotated, and give that with `--fingerprint`"
+        }
+        CliError::Untrusted { .. } => {
+            "compare it with the fingerprint that was written down with the key, and give that with `--fingerprint`; \
+             `--trust-on-first-use` takes it unseen: anyone who knows the recipient could have made the backup"
+        }
+        CliError::Fingerprint { .. } => {
+            "do not use what it opens: it is the key of another database or epoch, or the backup is forged"
+        }
         CliError::WhichGuid(_) => "choose one with `--guid`",
         CliError::OtherGuid { .. } => "give the key of that database; `vault list` shows which backups a key opens",
         CliError::NewGuidWithKeyFile => "make another key file with `vault key new --key-file FILE`",
@@ -129,6 +154,9 @@ fn hint_of_run(error: &RunError) -> Option<String> {
         }
         RunError::Audit => "pack again: the cache was thrown away, and catalogues are read from the store",
         RunError::Limit { .. } => "see spec/limits.md; a larger `--part-size` makes fewer parts",
+        RunError::Generation { .. } => {
+            "another copy of the key file changed the slots since: use that one; `vault key rewrap --force` puts this one's in their place"
+        }
         RunError::Option(_) => "`vault pack --help` tells what is allowed",
         RunError::Section(_) => "give a larger `--part-size`",
         RunError::Zstd(_) => "see how much memory there is, or give a lower `--level`",
@@ -144,6 +172,9 @@ fn hint_of_store(error: &StoreError) -> &'static str {
     match error {
         StoreError::Missing { .. } => "bring the object back from another copy of the store",
         StoreError::Exists { .. } => "nothing was overwritten: `vault list` shows what is there",
+        StoreError::Changed { .. } => {
+            "somebody else changes slots: see what is there with `vault show`, then try again"
+        }
         StoreError::NoStore { .. } => "name the store with `--store` or VAULT_STORE; `vault pack` makes a new one",
         StoreError::Failed { reason, .. } if reason.kind() == io::ErrorKind::StorageFull => {
             "make room in the store; nothing of this run is left, and earlier backups are as they were"
@@ -168,7 +199,13 @@ fn hint_of_key(error: &KeyError) -> &'static str {
     match error {
         KeyError::File(_) => "name the right file, or take the copy in escrow",
         KeyError::PackOnly => "use the full key, from escrow if need be",
-        KeyError::Encrypted => "decrypt it first: `age -d FILE > key`, into memory rather than onto a disk",
+        KeyError::Encrypted => "name the identity that opens it with `--identity-file` or VAULT_IDENTITY_FILE",
+        KeyError::Age(AgeError::NoMatch(_)) => "give the identity that it is sealed to with `--identity-file`",
+        KeyError::Age(AgeError::Program(_)) => {
+            "see what it says above; Debian's package is `age`, and post-quantum keys need 1.3"
+        }
+        KeyError::Age(error) if error.class() == FailureClass::Unsupported => "decrypt it with the `age` that wrote it",
+        KeyError::Age(_) | KeyError::SlotContents => DAMAGED,
         KeyError::NoEpoch { .. } => "give the key file that has it: older ones belong into escrow",
         KeyError::Slot(SlotError::Limit(_)) => "no vault writes such a slot: treat the manifest as forged",
         KeyError::Slot(SlotError::Memory(_)) => "free some memory, or open it on another machine",

@@ -15,7 +15,7 @@ pub struct LocalUpload {
     place: Arc<Place>,
     name: String,
     /// Where the bytes are; removed when this is dropped.
-    temporary: String,
+    pub(super) temporary: String,
     file: FileWriter,
     written: u64,
     /// A write failed, so that nobody knows what the file holds.
@@ -47,7 +47,7 @@ impl LocalUpload {
     }
 
     /// Makes the bytes durable under the temporary name.
-    fn finish(&mut self) -> io::Result<()> {
+    pub(super) fn finish(&mut self) -> io::Result<()> {
         self.unbroken()?;
         let file = self.file.finish()?;
         let bytes = file.metadata()?.len();

@@ -1,0 +1,69 @@
+//! `vault key add`: more ways to open what is packed from now on.
+
+use serde_json::json;
+
+use crate::base::bytes::to_hex;
+use crate::base::failure::FailureClass;
+use crate::cli::args::Global;
+use crate::cli::args::key::Add;
+use crate::cli::key::file::KeyFile;
+use crate::cli::key::rewrap::{lines, rewrap_with, to_json};
+use crate::cli::key::slots::{describe, is_classic};
+use crate::cli::message::CliError;
+use crate::cli::report;
+use crate::cli::world::Teller;
+use crate::format::slot::Slot;
+use crate::keys::ring::Keyring;
+use crate::pipeline::error::RunError;
+
+/// Adds slots.
+///
+/// # Errors
+/// The key file is as it was; or it is changed, and not every backup.
+pub fn run(global: &Global, command: &Add) -> Result<Option<FailureClass>, CliError> {
+    let mut file = KeyFile::read(global)?;
+    let before = file.ring()?;
+    let new = command.slots.make(global, &file.store, &file.newest_key()?)?;
+    let slots = [before.slots.as_slice(), &new].concat();
+    let ring = file.replace("", &slots, before.generation + 1)?;
+    tell(global, &ring, &new, command.rewrap)
+}
+
+/// Tells of new slots, and gives them to the backups in the store when that is asked for.
+///
+/// # Errors
+/// Not every backup has them.
+pub fn tell(global: &Global, ring: &Keyring, new: &[Slot], rewrap: bool) -> Result<Option<FailureClass>, CliError> {
+    let teller = Teller::plain(global);
+    if new.iter().any(is_classic) {
+        teller.note(
+            "note: who keeps a copy of a manifest can open a slot that is not post-quantum once its kind of key is broken; \
+             `age1pq1…` recipients and passphrases are",
+        );
+    }
+    let done = if rewrap { Some(rewrap_with(global, ring, &teller)?) } else { None };
+    if global.json {
+        report::json(&json!({
+            "version": 1,
+            "message_type": "slots",
+            "generation": ring.generation,
+            "added": new.iter().map(|slot| to_hex(&slot.id)).collect::<Vec<_>>(),
+            "rewrapped": done.as_ref().map(to_json),
+        }))?;
+        return Ok(teller.class());
+    }
+    let mut text = Vec::new();
+    for slot in new {
+        let what = describe(slot).map_err(RunError::Key)?;
+        text.push(format!("slot {}  {what}", to_hex(&slot.id)));
+    }
+    text.push(format!("the key file has {} slots, generation {}", ring.slots.len(), ring.generation));
+    match &done {
+        Some(done) => text.extend(lines(done)),
+        None => {
+            text.push("backups carry them from the next one on; `vault key rewrap` changes those in the store".into())
+        }
+    }
+    report::lines(&text)?;
+    Ok(teller.class())
+}

@@ -1,0 +1,49 @@
+//! `vault key list`: epochs and slots of the key file.
+
+use serde_json::{Value, json};
+
+use crate::base::bytes::to_hex;
+use crate::base::failure::FailureClass;
+use crate::cli::args::Global;
+use crate::cli::key::file::KeyFile;
+use crate::cli::key::slots::describe;
+use crate::cli::message::CliError;
+use crate::cli::report;
+use crate::format::slot::{Slot, SlotKind};
+use crate::pipeline::error::RunError;
+
+/// Lists.
+///
+/// # Errors
+/// The key file cannot be used.
+pub fn run(global: &Global) -> Result<Option<FailureClass>, CliError> {
+    let ring = KeyFile::read(global)?.ring()?;
+    let kind = |slot: &Slot| if matches!(slot.kind, SlotKind::Age { .. }) { "age" } else { "passphrase" };
+    let row = |slot: &Slot| Ok([to_hex(&slot.id), kind(slot).into(), describe(slot)?]);
+    let rows: Result<Vec<[String; 3]>, _> = ring.slots.iter().map(row).collect();
+    let rows = rows.map_err(RunError::Key)?;
+    let epochs = ring.keys().iter().map(|keys| (keys.pack.scope.epoch, keys.pack.fingerprint));
+    if global.json {
+        let epochs: Vec<Value> =
+            epochs.map(|(epoch, found)| json!({ "epoch": epoch, "fingerprint": found.to_string() })).collect();
+        let slots: Vec<Value> =
+            rows.iter().map(|[id, kind, what]| json!({ "id": id, "type": kind, "details": what })).collect();
+        return report::json(&json!({
+            "version": 1,
+            "message_type": "key",
+            "guid": ring.guid().to_string(),
+            "epochs": epochs,
+            "generation": ring.generation,
+            "slots": slots,
+        }));
+    }
+    let mut lines = vec![format!("guid         {}", ring.guid())];
+    lines.extend(epochs.map(|(epoch, found)| format!("fingerprint  {found}, epoch {epoch}")));
+    lines.push(format!("slots        {}, generation {}", rows.len(), ring.generation));
+    report::lines(&lines)?;
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let rows: Vec<Vec<String>> = rows.into_iter().map(|row| row.to_vec()).collect();
+    report::table(&["SLOT", "TYPE", "DETAILS"], &rows)
+}

@@ -1,0 +1,60 @@
+//! `vault key rotate`: other slots, or another key.
+
+use zeroize::Zeroizing;
+
+use crate::base::failure::FailureClass;
+use crate::cli::args::Global;
+use crate::cli::args::key::Rotate;
+use crate::cli::key::add::tell;
+use crate::cli::key::file::KeyFile;
+use crate::cli::message::CliError;
+use crate::cli::report;
+use crate::cli::world::{OsRandom, SystemClock};
+use crate::keys::ring::{key_block, next_epoch};
+use crate::pipeline::port::{Clock, Random};
+
+/// Rotates.
+///
+/// # Errors
+/// The key file is as it was; or it is changed, and not every backup.
+pub fn run(global: &Global, command: &Rotate) -> Result<Option<FailureClass>, CliError> {
+    let mut file = KeyFile::read(global)?;
+    let before = file.ring()?;
+    let fill = |bytes: &mut [u8]| OsRandom.fill(bytes);
+    let (key, more) = if command.new_epoch {
+        let key = next_epoch(&file.newest_key()?, &fill);
+        let more = key_block(&key, SystemClock.now_ms());
+        (key, more)
+    } else {
+        (file.newest_key()?, Zeroizing::new(String::new()))
+    };
+    // A key file without slots stays one: whoever has none relies on the file itself.
+    let slots = match command.new_epoch && before.slots.is_empty() && command.slots.is_empty() {
+        true => Vec::new(),
+        false => command.slots.make(global, &file.store, &key)?,
+    };
+    let ring = file.replace(&more, &slots, before.generation + 1)?;
+    let class = tell(global, &ring, &slots, command.rewrap)?;
+    if !global.json {
+        report::lines(&truth(command, &ring.newest().pack.fingerprint.to_string()))?;
+    }
+    Ok(class)
+}
+
+/// What rotation does, and what it does not.
+fn truth(command: &Rotate, fingerprint: &str) -> Vec<String> {
+    let lines: &[&str] = match command.new_epoch {
+        true => &[
+            "The next backup is a full one under the new key; until then `latest` finds none. Earlier backups open with",
+            "the earlier key, which is still in the key file. Put the new file into escrow, with the fingerprint beside it.",
+            "What the earlier key could open stays open to whoever has it, until those backups are gone from every store.",
+        ],
+        false => &[
+            "The key is the same. Whoever opened an old slot, or kept an old manifest and the passphrase or identity to it,",
+            "can read every backup of this epoch, also those to come: `vault key rotate --new-epoch` ends that.",
+        ],
+    };
+    let mut text = if command.new_epoch { vec![format!("fingerprint  {fingerprint}")] } else { Vec::new() };
+    text.extend(lines.iter().map(|line| (*line).to_owned()));
+    text
+}
