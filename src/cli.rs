@@ -9,6 +9,7 @@
 //! | `identity` | age identities, and the program `age` |
 //! | `trust` | whether a key from an age slot is the right one |
 //! | `unlock` | the vault key that it stands for |
+//! | `memory` | how much of it is to be had |
 //! | `world` | store, clock, randomness, observer and control of one run |
 //! | `output` | where a restored dump goes |
 //! | `report` | tables, sizes, ages, JSON |
@@ -25,6 +26,7 @@ pub mod signals;
 mod identity;
 mod key;
 mod list;
+mod memory;
 mod output;
 mod pack;
 mod rebuild;

@@ -52,7 +52,7 @@ impl KeyError {
             KeyError::PackOnly | KeyError::NoEpoch { .. } => FailureClass::WrongKey,
             KeyError::Encrypted => FailureClass::Usage,
             KeyError::Slot(SlotError::Limit(_)) => FailureClass::Limit,
-            KeyError::Slot(SlotError::Memory(_)) => FailureClass::Failure,
+            KeyError::Slot(SlotError::Memory(_) | SlotError::Short { .. }) => FailureClass::Failure,
             KeyError::Slot(SlotError::WrongPassphrase) => FailureClass::WrongKey,
             KeyError::Age(source) => source.class(),
             KeyError::Slot(SlotError::Damaged) | KeyError::SlotContents | KeyError::ForeignSlot => {

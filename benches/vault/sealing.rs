@@ -1,4 +1,4 @@
-//! Segments and parts.
+//! Segments, parts, and what a guess of a passphrase costs.
 
 use std::convert::Infallible;
 
@@ -7,6 +7,8 @@ use divan::{Bencher, black_box};
 use vault::archive::part::{PartSealer, PartSecret};
 use vault::base::id::BackupId;
 use vault::base::limits::PART_BYTES_MAX;
+use vault::crypto::kdf::Scope;
+use vault::crypto::passphrase::{Cost, Root};
 use vault::crypto::secret::Secret;
 use vault::crypto::segment::{Position, SegmentCipher};
 use vault::format::frame::Place;
@@ -16,6 +18,19 @@ use crate::inputs::noise;
 use crate::world::GUID;
 
 const SEGMENT_BYTES: usize = 1 << 20;
+/// The profiles of spec/keys.md.
+const COSTS: [(&str, Cost); 3] = [("small", Cost::SMALL), ("default", Cost::DEFAULT), ("max", Cost::MAX)];
+
+/// One guess: Argon2id, with as many threads as it has lanes or the machine processors.
+#[divan::bench(args = ["small", "default", "max"], sample_count = 3, sample_size = 1)]
+fn guess(bencher: Bencher, profile: &str) {
+    let (_, cost) = COSTS.into_iter().find(|(name, _)| *name == profile).expect("a profile");
+    let guess = || Root::derive(black_box(b"a passphrase"), &[7; 16], cost).expect("the machine has the memory");
+    let scope = Scope { guid: GUID, epoch: 1 };
+    let wrapped = guess().wrap(scope, cost, [7; 16], &[1; 52]);
+    bencher.bench_local(|| assert!(guess().unwrap(scope, &wrapped).is_ok()));
+}
+
 /// Of a part: two segments.
 const CONTENT_BYTES: usize = 2 * SEGMENT_BYTES;
 

@@ -15,6 +15,7 @@ use crate::base::id::{BackupId, Guid};
 use crate::cli::args::{Global, Kdf, Pack};
 use crate::cli::identity::Identities;
 use crate::cli::key::slots::cost;
+use crate::cli::memory::available;
 use crate::cli::message::CliError;
 use crate::cli::secrets::{Ask, Way, find, read_key_file, read_passphrase};
 use crate::cli::trust::{check_age, check_given, remember};
@@ -135,6 +136,8 @@ pub fn for_packing(
         return Err(no_slots(way));
     }
     if founding {
+        let refused = |error| RunError::Key(KeyError::Slot(error));
+        cost(command.kdf).fits(available()).map_err(refused)?;
         return found(&read_passphrase(way, &place, founding)?, command.kdf);
     }
     open_one(global, &mut Opener::read(way, &place, false)?, &candidates, teller)
@@ -150,7 +153,7 @@ impl Opener {
     fn read(way: &Way, store: &Path, twice: bool) -> Result<Opener, CliError> {
         Ok(match way {
             Way::Identity(path) => Opener::Identity(Identities::read(path, store)?),
-            _ => Opener::Passphrase(SlotOpener::new(read_passphrase(way, store, twice)?)),
+            _ => Opener::Passphrase(SlotOpener::new(read_passphrase(way, store, twice)?).within(available)),
         })
     }
 

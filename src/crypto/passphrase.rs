@@ -31,6 +31,17 @@ impl Cost {
     /// 2 GiB, one pass: RFC 9106's first recommended option.
     pub const MAX: Cost = Cost { m: 1 << 21, t: 1, p: 4 };
 
+    /// Refuses what needs more than the bytes that are to be had, where that is known.
+    ///
+    /// # Errors
+    /// `Short`
+    pub fn fits(&self, available: Option<u64>) -> Result<(), SlotError> {
+        match available {
+            Some(available) if u64::from(self.m) * 1024 > available => Err(SlotError::Short { cost: *self, available }),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether a manifest may demand this. Checked before any memory is taken.
     pub fn within_limits(&self) -> bool {
         argon2_is_within_limits(self.m, self.t, self.p)
@@ -43,6 +54,14 @@ pub enum SlotError {
     /// The slot demands more than a manifest may.
     #[error("the slot demands Argon2id with m={}, t={}, p={}", .0.m, .0.t, .0.p)]
     Limit(Cost),
+    /// The machine does not have the memory, and none was taken.
+    #[error("a guess of this passphrase needs {} MiB of memory, and {} MiB are to be had", .cost.m / 1024, .available >> 20)]
+    Short {
+        /// What one guess costs.
+        cost: Cost,
+        /// Bytes that are to be had.
+        available: u64,
+    },
     /// Argon2id could not have its memory.
     #[error("Argon2id needs {} MiB of memory, which this machine does not give", .0.m / 1024)]
     Memory(Cost),

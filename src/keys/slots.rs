@@ -46,12 +46,18 @@ pub fn make(key: &MasterKey, passphrase: &Passphrase, cost: Cost, fill: &dyn Fn(
 pub struct SlotOpener {
     passphrase: Passphrase,
     roots: Vec<([u8; 16], Cost, Root)>,
+    memory: fn() -> Option<u64>,
 }
 
 impl SlotOpener {
     /// An opener for that passphrase.
     pub fn new(passphrase: Passphrase) -> SlotOpener {
-        SlotOpener { passphrase, roots: Vec::new() }
+        SlotOpener { passphrase, roots: Vec::new(), memory: || None }
+    }
+
+    /// Refuses slots that need more memory than there is, in bytes, each time before it is taken.
+    pub fn within(self, memory: fn() -> Option<u64>) -> SlotOpener {
+        SlotOpener { memory, ..self }
     }
 
     /// The vault key of `scope`, when one of the slots opens. `None` when the passphrase is that of no slot.
@@ -82,6 +88,9 @@ impl SlotOpener {
         let place = match known {
             Some(place) => place,
             None => {
+                if cost.within_limits() {
+                    cost.fits((self.memory)())?;
+                }
                 let root = Root::derive(&self.passphrase.0, salt, cost)?;
                 self.roots.push((*salt, cost, root));
                 self.roots.len() - 1
@@ -116,15 +125,14 @@ pub fn age_slot(file: String, fill: &dyn Fn(&mut [u8])) -> Slot {
     Slot { id, kind: SlotKind::Age { file } }
 }
 
+/// Gives the plaintext of an age file.
+pub type Decrypt<'a> = dyn Fn(&[u8]) -> Result<Zeroizing<Vec<u8>>, AgeError> + 'a;
+
 /// The vault key of `scope`, when `decrypt` opens one of the age slots. `None` when it opens none of them.
 ///
 /// # Errors
 /// A slot is damaged, holds something else, or the key of another scope.
-pub fn open_age(
-    scope: Scope,
-    slots: &[Slot],
-    decrypt: &dyn Fn(&[u8]) -> Result<Zeroizing<Vec<u8>>, AgeError>,
-) -> Result<Option<MasterKey>, KeyError> {
+pub fn open_age(scope: Scope, slots: &[Slot], decrypt: &Decrypt<'_>) -> Result<Option<MasterKey>, KeyError> {
     let mut failed = None;
     for slot in slots {
         let SlotKind::Age { file } = &slot.kind else {

@@ -2,11 +2,11 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::place::{Place, Ran, run, with, with_passphrases};
+use crate::place::{PATH, Place, Ran, VAULT, run, with, with_passphrases};
 
 fn pack(place: &Place, word: &str, more: &[&str]) -> Ran {
     let arguments: Vec<&str> = ["pack", "-q", "--kdf", "small"].iter().chain(more).copied().collect();
@@ -161,4 +161,27 @@ fn a_passphrase_is_in_no_command_line_and_no_environment() {
     assert!(looked >= 4, "only {looked} processes were looked at");
     packing.kill().unwrap();
     packing.wait().unwrap();
+}
+
+#[test]
+fn memory_that_is_not_there_is_not_taken() {
+    let place = with_passphrases();
+    let id = id(&run(with(&place, "right", &["pack", "-q"]), b"a dump"));
+    let limited = |arguments: &str| {
+        let script = format!("ulimit -v 250000; exec {VAULT} {arguments} --passphrase-file right");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &script]).env_clear().env("PATH", PATH).env("HOME", place.path("home"));
+        run(
+            {
+                shell.env("VAULT_STORE", place.store()).current_dir(place.dir.path());
+                shell
+            },
+            b"a dump",
+        )
+    };
+    let needs = "a guess of this passphrase needs 256 MiB of memory, and ";
+    limited(&format!("unpack {id}")).fails("unpack", 1, needs);
+    limited("pack --new-guid").fails("a new guid", 1, needs);
+    limited("pack --new-guid --kdf max").fails("a new guid", 1, "a guess of this passphrase needs 2048 MiB");
+    assert_eq!(place.objects().len(), 4, "something was written");
 }

@@ -7,6 +7,7 @@ use crate::base::limits::KEY_FILE_BYTES_MAX;
 use crate::cli::args::key::NewSlots;
 use crate::cli::args::{Global, Kdf};
 use crate::cli::identity::run_age;
+use crate::cli::memory::available;
 use crate::cli::message::CliError;
 use crate::cli::secrets::{Way, read_passphrase};
 use crate::cli::world::OsRandom;
@@ -47,6 +48,8 @@ impl NewSlots {
                 (None, Some(command)) => Way::PassphraseCommand(command.clone()),
                 (None, None) => Way::Prompt,
             };
+            // Before somebody thinks of a passphrase in vain.
+            cost(self.kdf).fits(available()).map_err(|error| RunError::Key(error.into()))?;
             let passphrase = read_passphrase(&way, store, true)?;
             slots.push(make(key, &passphrase, cost(self.kdf), &fill).map_err(RunError::Key)?);
         }

@@ -208,7 +208,9 @@ fn hint_of_key(error: &KeyError) -> &'static str {
         KeyError::Age(_) | KeyError::SlotContents => DAMAGED,
         KeyError::NoEpoch { .. } => "give the key file that has it: older ones belong into escrow",
         KeyError::Slot(SlotError::Limit(_)) => "no vault writes such a slot: treat the manifest as forged",
-        KeyError::Slot(SlotError::Memory(_)) => "free some memory, or open it on another machine",
+        KeyError::Slot(SlotError::Memory(_) | SlotError::Short { .. }) => {
+            "free some memory, raise its limit, or do it on another machine; `--kdf small` makes slots of 64 MiB"
+        }
         KeyError::Slot(SlotError::WrongPassphrase) => "try another passphrase or key file",
         KeyError::Slot(SlotError::Damaged) | KeyError::ForeignSlot => DAMAGED,
     }
