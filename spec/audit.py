@@ -100,6 +100,9 @@ def check_slots(slots):
         need(len(slot.get("file", "").encode()) <= 65536, "an age slot is over 64 KiB", "limit")
 
 def check_slot_lines(raw):
+    generations = [line[11:] for line in raw.decode().split("\n") if line.startswith("generation ")]
+    need(len(generations) <= 1, "the generation stands twice")
+    need(all(re.fullmatch("[1-9][0-9]*", n) and int(n) < 1 << 53 for n in generations), "the generation is no number")
     slots = [load(line[5:].encode()) for line in raw.decode().split("\n") if line.startswith("slot ")]
     for slot in slots:
         need(type(slot) is dict and type(slot.get("type")) is str, "a slot has no type")

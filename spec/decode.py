@@ -2,11 +2,11 @@
 """A reader of vault archives, written from the pages beside it and from nothing else. This one file restores.
 
     pip install cryptography zstandard blake3 argon2-cffi
-    python3 decode.py STORE_DIR BACKUP_ID (--key-file F | --passphrase-file F) > dump
+    python3 decode.py STORE_DIR BACKUP_ID (--key-file F | --passphrase-file F | --identity-file F) > dump
 
 What it writes is authentic and whole: it reads the dump twice, once to compare its digest, and only then to write it.
 With audit.py beside it, it also refuses what is authentic and not of the one legal form, and has --catalogue, which
-writes nothing and verifies everything."""
+writes nothing and verifies everything; age_slots.py beside it is for --identity-file."""
 import argparse, base64, functools, hmac, json, os, re, struct, sys
 from collections import namedtuple
 from datetime import datetime, timezone
@@ -155,7 +155,7 @@ def key_of_file(path, store, m):
             need(1 <= epoch < 1 << 31 and epoch not in keys, "an epoch of the key file is repeated or not legal")
             keys[epoch] = data
         else:
-            need(re.match("#|slot |$", line), "the key file has a line of another kind")
+            need(re.match("#|slot |generation |$", line), "the key file has a line of another kind")
     if audit:
         audit.check_slot_lines(raw)
     need(len(keys) <= 64, "the key file has more than 64 epochs", "limit")
@@ -337,10 +337,12 @@ def main(argv):
     key = parser.add_mutually_exclusive_group(required=True)
     key.add_argument("--key-file", metavar="F")
     key.add_argument("--passphrase-file", metavar="F")
+    key.add_argument("--identity-file", metavar="F")
     parser.add_argument("--catalogue", action="store_true", help="verify all of the backup, and write no dump")
     args = parser.parse_args(argv)
     need(re.fullmatch(IDENT, args.id), "not the id of a backup", "usage")
-    need(os.path.exists(args.key_file or args.passphrase_file), "no such key file or passphrase file", "usage")
+    secret = args.key_file or args.passphrase_file or args.identity_file
+    need(os.path.exists(secret), "no such key, passphrase or identity file", "usage")
     need(audit or not args.catalogue, "audit.py is not beside this file", "usage")
     try:
         with open(args.store / (args.id + ".json"), "rb") as file:
@@ -348,7 +350,11 @@ def main(argv):
     except FileNotFoundError:
         raise Refused("not-found", "no such backup") from None
     m = parse_manifest(raw, args.id)
-    mk = key_of_file(args.key_file, args.store, m) if args.key_file else key_of_passphrase(args.passphrase_file, m)
+    if args.identity_file:
+        from age_slots import key_of_identity
+        mk = key_of_identity(secret, m)
+    else:
+        mk = key_of_file(secret, args.store, m) if args.key_file else key_of_passphrase(secret, m)
     fingerprint = hkdf(mk, b"fingerprint" + guid_epoch(m), 16).hex()
     need(fingerprint == m["fingerprint"], "the key has another fingerprint", "wrong-key")
     own, context = owner_of(m, m, mk), guid_epoch(m) + m["id"].encode()

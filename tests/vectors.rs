@@ -21,8 +21,9 @@ use vault::base::failure::FailureClass;
 use vault::base::id::BackupId;
 use vault::crypto::kdf::Scope;
 use vault::format::manifest::{Manifest, is_ours};
+use vault::keys::age::{self, Identity};
 use vault::keys::ring::Keyring;
-use vault::keys::slots::{Passphrase, SlotOpener};
+use vault::keys::slots::{Passphrase, SlotOpener, open_age};
 use vault::pipeline::error::RunError;
 use vault::pipeline::port::Store;
 use vault::pipeline::survey::{open_manifest, read_manifest};
@@ -30,7 +31,7 @@ use vault::pipeline::unpack::Restore;
 use vault::pipeline::verify::verify_full;
 use vault::store::memory::MemoryStore;
 
-const VECTORS: usize = 431;
+const VECTORS: usize = 469;
 const BYTES_MAX: usize = 3 << 20;
 
 fn directory() -> PathBuf {
@@ -86,6 +87,15 @@ fn open(store: &dyn Store, id: &BackupId, opener: &Opener) -> Result<(OpenManife
             let scope = Scope { guid: id.guid, epoch: manifest.epoch };
             let key = SlotOpener::new(text).open(scope, &manifest.slots).map_err(|error| error.class())?;
             Keyring::of(&key.ok_or(FailureClass::WrongKey)?, Vec::new())
+        }
+        Opener::Identity(text) => {
+            let bytes = read_manifest(store, id).map_err(class)?;
+            let manifest = Manifest::parse(id, &bytes).map_err(|error| error.class())?.manifest;
+            let text = std::str::from_utf8(text).expect("text");
+            let identities: Vec<Identity> = text.lines().filter_map(Identity::parse).collect();
+            let scope = Scope { guid: id.guid, epoch: manifest.epoch };
+            let key = open_age(scope, &manifest.slots, &|file| age::open(&identities, file));
+            Keyring::of(&key.map_err(|error| error.class())?.ok_or(FailureClass::WrongKey)?, Vec::new())
         }
     };
     let open = open_manifest(store, id, &ring).map_err(class)?;

@@ -16,6 +16,8 @@ pub enum Opener {
     KeyFile(Vec<u8>),
     /// The bytes of a passphrase file.
     Passphrase(Vec<u8>),
+    /// The bytes of a file with age identities.
+    Identity(Vec<u8>),
 }
 
 /// A backup with one fault, and what readers have to make of it.
@@ -51,6 +53,7 @@ impl Vector {
         match &self.opener {
             Opener::KeyFile(bytes) => ("key-file", bytes),
             Opener::Passphrase(bytes) => ("passphrase-file", bytes),
+            Opener::Identity(bytes) => ("identity-file", bytes),
         }
     }
 

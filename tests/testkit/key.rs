@@ -13,14 +13,15 @@ use vault::pipeline::port::Random;
 use super::List;
 use super::build::{Kit, Stage, key_file, master};
 use super::container::Opener;
-use super::slot;
 use super::work::archive_key;
+use super::{age_slot, slot};
 use crate::common::world::{GUID, Seeded};
 
 pub fn vectors(list: &mut List) {
     sealed_keys(list);
     files(list);
     slot::vectors(list);
+    age_slot::vectors(list);
 }
 
 /// Seals the archive key otherwise: to these keys, for that timestamp.
@@ -109,7 +110,8 @@ fn key_line(guid: Guid, epoch: u32) -> String {
     bech32("vault-key-", &line(Scope { guid, epoch }, master(epoch).secret.expose()))
 }
 
-fn pack_line() -> String {
+/// A pack line with its end.
+pub fn pack_line() -> String {
     let pack = master(1).derive().pack;
     let secrets = [&pack.psk, &pack.catalogue, &pack.chunk_id, &pack.gear_seed].map(|secret| *secret.expose());
     let bytes = [&pack.scope.bytes()[..], &pack.public_key, &secrets.concat(), &pack.fingerprint.0].concat();
@@ -156,6 +158,19 @@ fn files(list: &mut List) {
     list.refused("two-guids", Damaged, "key lines of two guids", &|kit| {
         text(kit, ours() + &key_line(Guid([7; 16]), 2))
     });
+    list.legal("generation", "a key file whose slots were changed", &|kit| {
+        text(kit, "generation 9007199254740991\n".to_owned() + &ours())
+    });
+    let generations = [
+        ("generation-0", "a generation of 0", "generation 0\n"),
+        ("generation-zeros", "a generation with a leading zero", "generation 03\n"),
+        ("generation-sign", "a generation with a sign", "generation +3\n"),
+        ("generation-over", "a generation of 2^53", "generation 9007199254740992\n"),
+        ("generation-twice", "two generations", "generation 3\ngeneration 3\n"),
+    ];
+    for (name, comment, lines) in generations {
+        list.refused(name, Damaged, comment, &|kit| text(kit, ours() + lines));
+    }
     list.refused("both-kinds", Damaged, "a key line and a pack line", &|kit| text(kit, ours() + &pack_line()));
     list.refused("two-pack-lines", Damaged, "two pack lines", &|kit| text(kit, pack_line() + &pack_line()));
     list.refused("pack-line-checksum", Damaged, "a pack line with a wrong checksum", &|kit| {
@@ -209,4 +224,9 @@ fn spare_bits(bytes: &[u8]) -> String {
     digits.push(Fe32::try_from(last.to_u8() | 1).expect("five bits"));
     let text: String = digits.into_iter().with_checksum::<Bech32>(&hrp).chars().collect();
     text.to_uppercase() + "\n"
+}
+
+/// A key line with its end.
+pub fn key_text(guid: Guid, epoch: u32, key: &[u8; 32]) -> String {
+    bech32("vault-key-", &line(Scope { guid, epoch }, key))
 }

@@ -11,9 +11,10 @@
 //! | `index`, `recipe` | drafts, summary, spans; blocks and recipe |
 //! | `catalogue` | what only a verification reads |
 //! | `manifest`, `named` | text, members, limits, MAC; the parts and bases that it names |
-//! | `key`, `slot` | sealed keys and key files; slots |
+//! | `key`, `slot`, `age_slot` | sealed keys and key files; slots |
 //! | `edge` | what is at the edge, and legal |
 
+mod age_slot;
 pub mod build;
 mod catalogue;
 pub mod container;
