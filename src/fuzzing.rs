@@ -30,8 +30,8 @@ pub use backups::{
 pub use caches::{cache_file, cache_record, cache_resealed, seed_cache};
 pub use fixture::{Fixture, fixture};
 pub use formats::{
-    draft, json, key_file, key_line, manifest, names, part_header, records, sealed_key, section_directory, slot,
-    zstd_block, zstd_frame,
+    age_file, draft, json, key_file, key_line, manifest, names, part_header, records, sealed_key, section_directory,
+    slot, zstd_block, zstd_frame,
 };
 pub use streams::{chunker, dump_observer, padding, part};
 
@@ -49,7 +49,8 @@ macro_rules! targets {
 }
 
 /// Every target, by name.
-pub const TARGETS: [Target; 28] = targets![
+pub const TARGETS: [Target; 29] = targets![
+    age_file
     cache_file
     cache_record
     cache_resealed

@@ -5,6 +5,7 @@ use crate::base::cutter::Cutter;
 use crate::base::id::{BackupId, Guid, ObjectName};
 use crate::base::limits::{BLOCK_PLAIN_MAX, BLOCK_STORED_MAX, JSON_DEPTH_MAX};
 use crate::chunk::compress::{BlockCompressor, BlockDecompressor};
+use crate::format::age::{AgeFile, armor, encode_maced, join};
 use crate::format::frame::{check_header, raw_frame, raw_frame_bytes};
 use crate::format::header::Header;
 use crate::format::json::{Json, quoted};
@@ -16,6 +17,7 @@ use crate::format::slot::Slot;
 use crate::format::{json as strict, section};
 use crate::fuzzing::fixture::fixture;
 use crate::fuzzing::input::Input;
+use crate::keys::age::{Identity, open};
 use crate::keys::ring::Keyring;
 
 /// A part header that parses encodes to the same bytes.
@@ -231,6 +233,26 @@ pub fn key_file(data: &[u8]) -> bool {
         }
         Err(error) => panic!("what was encoded does not parse: {error}"),
     }
+    true
+}
+
+/// An age file is written the same way as it was read; armor has one spelling, but for white space around it and the ends of its lines.
+pub fn age_file(data: &[u8]) -> bool {
+    let decoded = armor::decode(data);
+    if let Ok(bytes) = &decoded {
+        let text = String::from_utf8_lossy(data.trim_ascii()).replace("\r\n", "\n");
+        assert_eq!(armor::encode(bytes).trim_end(), text, "armor has one spelling");
+    }
+    let binary = decoded.as_deref().unwrap_or(data);
+    let Ok(file) = AgeFile::parse(binary) else {
+        return false;
+    };
+    assert_eq!(encode_maced(&file.stanzas), file.maced, "a header has one spelling");
+    assert_eq!(join(file.maced, &file.mac, &file.nonce, file.payload), binary);
+    // The identity of C2SP's specification; it may be the one.
+    let identity = Identity::parse("AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX");
+    let (own, armored) = (identity.into_iter().collect::<Vec<_>>(), armor::encode(binary));
+    assert_eq!(open(&own, binary).ok(), open(&own, armored.as_bytes()).ok());
     true
 }
 

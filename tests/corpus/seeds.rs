@@ -4,6 +4,8 @@ use vault::archive::part::PartSecret;
 use vault::base::cutter::Cutter;
 use vault::base::id::ChunkId;
 use vault::chunk::compress::BlockCompressor;
+use vault::format::age::armor;
+use vault::format::age::name::RecipientName;
 use vault::format::frame::{padding_header, raw_frame};
 use vault::format::header::Role;
 use vault::format::keyfile::{key_text, pack_text};
@@ -12,6 +14,7 @@ use vault::format::record::{Block, Chunk, Extent, OwnBlock, Record, Span, Summar
 use vault::format::section::{FrameRecord, Section, encode};
 use vault::format::slot::{Slot, SlotKind};
 use vault::fuzzing::{Fixture, fixture, seed_cache};
+use vault::keys::age::seal;
 use vault::pipeline::fetch::{PartReader, own};
 use vault::pipeline::history;
 
@@ -35,6 +38,7 @@ pub fn all() -> Vec<Seed> {
         ("manifest", manifests),
         ("draft", drafts),
         ("slot", slots),
+        ("age_file", age_files),
         ("key_file", key_files),
         ("key_line", key_lines),
         ("names", names),
@@ -264,6 +268,31 @@ fn slot_of_passphrase() -> Slot {
 fn slot_of_age() -> Slot {
     let file = "-----BEGIN AGE ENCRYPTED FILE-----\nYWdl\n-----END AGE ENCRYPTED FILE-----\n".into();
     Slot { id: [5, 6, 7, 8], kind: SlotKind::Age { file } }
+}
+
+fn age_files(of: &mut Of<'_>) {
+    let fill = |bytes: &mut [u8]| bytes.fill(5);
+    let name = |text| RecipientName::parse(text).expect("a recipient");
+    let hybrid = include_str!("../../testdata/age/c2sp-mlkem768x25519").trim().split_once('\n').expect("two lines").1;
+    let x25519 = seal(&name("age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"), b"a key", &fill);
+    let x25519 = x25519.expect("seals");
+    let binary = armor::decode(x25519.as_bytes()).expect("armor");
+    let edited = |from: &str, to: &str| {
+        let at = binary.windows(from.len()).position(|window| window == from.as_bytes()).expect("it is there");
+        [&binary[..at], to.as_bytes(), &binary[at + from.len()..]].concat()
+    };
+    of.takes("binary", binary.clone());
+    of.takes("armor", x25519.clone());
+    of.takes("armor-of-another-system", format!("\r\n {}", x25519.replace('\n', "\r\n")));
+    of.takes("hybrid", seal(&name(hybrid), b"", &fill).expect("seals"));
+    of.takes("two-stanzas", edited("--- ", "-> x y\n\n--- "));
+    of.takes("cut-in-the-payload", &binary[..binary.len() - 1]);
+    of.refuses("version-2", edited("/v1", "/v2"));
+    of.refuses("without-stanza", b"age-encryption.org/v1\n--- ".as_slice());
+    of.refuses("two-spaces", edited("-> X25519 ", "-> X25519  "));
+    of.refuses("cut-in-the-header", &binary[..100]);
+    of.refuses("long-line", x25519.replacen('\n', "\nA", 2));
+    of.refuses("end-of-another", x25519.replace("-----END AGE", "-----END PGP"));
 }
 
 fn manifests(of: &mut Of<'_>) {
