@@ -187,5 +187,5 @@ fn without_a_home_there_is_no_cache_and_a_warning() {
     // And when nobody wants it, not.
     fs::remove_dir_all(place.path("home")).unwrap();
     place.pack(&["--no-cache"], b"dump");
-    assert!(!place.path("home").exists());
+    assert!(!place.path("home/.cache").exists());
 }

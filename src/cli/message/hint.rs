@@ -20,7 +20,10 @@ impl CliError {
             CliError::Child(source) => Some(hint_of_child(source).into()),
             CliError::KeyFile { reason, .. } => Some(hint_of_key(reason).into()),
             CliError::SecretExposed { path, .. } => Some(format!("run `chmod 600 {}`", path.display())),
-            other => hint_of_secret(other).or_else(|| hint_of_command(other)).map(Into::into),
+            other => {
+                let hint = hint_of_secret(other).or_else(|| hint_of_slot(other)).or_else(|| hint_of_command(other));
+                hint.map(Into::into)
+            }
         }
     }
 }
@@ -60,6 +63,16 @@ fn hint_of_secret(error: &CliError) -> Option<&'static str> {
         }
         CliError::NoSlots => "give the key file with `--key-file`",
         CliError::Identity { .. } => "take the copy in escrow: an identity has a checksum, and this one does not agree",
+        CliError::WhichGuid(_) => "choose one with `--guid`",
+        CliError::OtherGuid { .. } => "give the key of that database; `vault list` shows which backups a key opens",
+        CliError::NewGuidWithKeyFile => "make another key file with `vault key new --key-file FILE`",
+        _ => return None,
+    })
+}
+
+/// What to do about slots, and about age.
+fn hint_of_slot(error: &CliError) -> Option<&'static str> {
+    Some(match error {
         CliError::KeyFileEncrypted(_) => {
             "decrypt it with `age -d`, change it, and encrypt it again; into memory rather than onto a disk"
         }
@@ -83,9 +96,6 @@ fn hint_of_secret(error: &CliError) -> Option<&'static str> {
         CliError::Fingerprint { .. } => {
             "do not use what it opens: it is the key of another database or epoch, or the backup is forged"
         }
-        CliError::WhichGuid(_) => "choose one with `--guid`",
-        CliError::OtherGuid { .. } => "give the key of that database; `vault list` shows which backups a key opens",
-        CliError::NewGuidWithKeyFile => "make another key file with `vault key new --key-file FILE`",
         _ => return None,
     })
 }
