@@ -20,6 +20,7 @@ pub mod manifest;
 pub mod record;
 pub mod section;
 pub mod slot;
+mod spelling;
 
 use crate::base::bytes::BytesError;
 use crate::base::failure::FailureClass;

@@ -9,7 +9,7 @@ use crate::base::bytes::Cursor;
 use crate::base::id::Guid;
 use crate::base::limits::{EPOCH_MAX, INTEGER_MAX, KEY_EPOCHS_MAX, KEY_FILE_BYTES_MAX, SLOTS_MAX};
 use crate::format::slot::Slot;
-use crate::format::{FormatError, check_limit, damaged, json};
+use crate::format::{FormatError, check_limit, damaged, json, spelling};
 
 /// Bytes of a key line: guid (16) ‖ epoch (4) ‖ MK (32).
 pub const KEY_BYTES: usize = 52;
@@ -81,7 +81,9 @@ pub struct KeyFile {
 pub fn parse(text: &[u8]) -> Result<KeyFile, FormatError> {
     check_limit("a key file", text.len(), KEY_FILE_BYTES_MAX)?;
     let text = std::str::from_utf8(text).map_err(|_| damaged("the key file is not text"))?;
-    let mut file = KeyFile { keys: Vec::new(), pack: None, slots: Vec::new(), generation: 1 };
+    // Room for one too many: keys that are moved leave copies behind.
+    let mut file =
+        KeyFile { keys: Vec::with_capacity(KEY_EPOCHS_MAX + 1), pack: None, slots: Vec::new(), generation: 1 };
     let mut generation = None;
     for (number, line) in (1..).zip(text.split('\n')) {
         let refused = |()| damaged(format!("line {number} of the key file is not one that vault writes"));
@@ -95,15 +97,17 @@ pub fn parse(text: &[u8]) -> Result<KeyFile, FormatError> {
                 return Err(refused(()));
             }
         } else if line.starts_with("VAULT-PACK-1") && file.pack.is_none() {
-            file.pack = Some(from_bech32(PACK_PREFIX, line).map_err(|_| refused(()))?);
+            let pack = file.pack.insert(Zeroizing::new([0; PACK_BYTES]));
+            from_bech32(PACK_PREFIX, line, pack.as_mut_slice()).map_err(|_| refused(()))?;
         } else {
-            let key = from_bech32::<KEY_BYTES>(KEY_PREFIX, line).map_err(|_| refused(()))?;
-            split_key(&key).map_err(|_| refused(()))?;
-            file.keys.push(key);
+            check_limit("epochs of a key file", file.keys.len() + 1, KEY_EPOCHS_MAX)?;
+            file.keys.push(Zeroizing::new([0; KEY_BYTES]));
+            let key = file.keys.last_mut().ok_or_else(|| refused(()))?;
+            from_bech32(KEY_PREFIX, line, key.as_mut_slice()).map_err(|_| refused(()))?;
+            split_key(key).map_err(|_| refused(()))?;
         }
     }
     file.generation = generation.unwrap_or(1);
-    check_limit("epochs of a key file", file.keys.len(), KEY_EPOCHS_MAX)?;
     check_limit("slots of a key file", file.slots.len(), SLOTS_MAX)?;
     check_consistent(&mut file)?;
     let ids: BTreeSet<_> = file.slots.iter().map(|slot| slot.id).collect();
@@ -152,14 +156,14 @@ fn check_consistent(file: &mut KeyFile) -> Result<(), FormatError> {
 }
 
 fn to_bech32(prefix: &str, bytes: &[u8]) -> Zeroizing<String> {
-    let encoded = Hrp::parse(prefix).ok().and_then(|hrp| bech32::encode_upper::<Bech32>(hrp, bytes).ok());
-    match encoded {
-        Some(text) => Zeroizing::new(text),
-        None => unreachable!("196 bytes are below the 1023 characters of the bech32 crate"),
+    match Hrp::parse(prefix) {
+        Ok(hrp) => spelling::to_bech32::<Bech32>(hrp, bytes),
+        Err(_) => unreachable!("both prefixes are legal"),
     }
 }
 
-fn from_bech32<const N: usize>(prefix: &str, text: &str) -> Result<Zeroizing<[u8; N]>, FormatError> {
+/// Fills `bytes` in place.
+fn from_bech32(prefix: &str, text: &str, bytes: &mut [u8]) -> Result<(), FormatError> {
     let refused = || damaged("not a key of vault's");
     if text.bytes().any(|byte| byte.is_ascii_lowercase()) {
         return Err(refused());
@@ -168,14 +172,13 @@ fn from_bech32<const N: usize>(prefix: &str, text: &str) -> Result<Zeroizing<[u8
     if checked.hrp().to_lowercase() != prefix {
         return Err(refused());
     }
-    let mut bytes = Zeroizing::new([0; N]);
     let mut found = checked.byte_iter();
     for byte in bytes.iter_mut() {
         *byte = found.next().ok_or_else(refused)?;
     }
     // The last character may carry padding bits; they are zero in the only spelling.
-    if found.next().is_some() || *to_bech32(prefix, bytes.as_slice()) != text {
+    if found.next().is_some() || *to_bech32(prefix, bytes) != text {
         return Err(refused());
     }
-    Ok(bytes)
+    Ok(())
 }

@@ -5,6 +5,8 @@ use bech32::primitives::decode::CheckedHrpstring;
 use bech32::{Bech32, Hrp};
 use zeroize::Zeroizing;
 
+use crate::format::spelling::to_bech32;
+
 /// Bytes of an X25519 recipient, and of every identity.
 pub const X25519_BYTES: usize = 32;
 /// Bytes of a recipient of X-Wing: ML-KEM-768 (1184) ‖ X25519 (32).
@@ -86,6 +88,5 @@ fn decode(prefix: &str, text: &str, bytes: &mut [u8]) -> Option<()> {
     }
     // The last character may carry padding bits; they are zero in the only spelling.
     let hrp = Hrp::parse(prefix).ok()?;
-    let spelling = Zeroizing::new(bech32::encode_lower::<Long>(hrp, bytes).ok()?);
-    spelling.eq_ignore_ascii_case(text).then_some(())
+    to_bech32::<Long>(hrp, bytes).eq_ignore_ascii_case(text).then_some(())
 }
