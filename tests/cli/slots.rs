@@ -109,6 +109,8 @@ fn what_cannot_be_done_changes_nothing() {
     add(&["--recipient", low]).fails("low order", 2, "recipient 1 is not one");
     fs::write(place.path("crowd"), format!("{X25519}\n").repeat(17)).unwrap();
     add(&["--recipients-file", "crowd"]).fails("17 slots", 19, "the key file `");
+    let nowhere = ["--recipient", X25519, "--rewrap", "--store", "nowhere"];
+    add(&nowhere).fails("no store", 10, "there is no store at ");
     add(&["--passphrase"]).fails("no terminal", 1, "cannot ask for the passphrase");
     assert_eq!(key(&place), fresh, "a refusal changed the key file");
 

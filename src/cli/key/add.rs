@@ -11,7 +11,7 @@ use crate::cli::key::rewrap::{lines, rewrap_with, to_json};
 use crate::cli::key::slots::{describe, is_classic};
 use crate::cli::message::CliError;
 use crate::cli::report;
-use crate::cli::world::Teller;
+use crate::cli::world::{Teller, open_store};
 use crate::format::slot::Slot;
 use crate::keys::ring::Keyring;
 use crate::pipeline::error::RunError;
@@ -21,6 +21,10 @@ use crate::pipeline::error::RunError;
 /// # Errors
 /// The key file is as it was; or it is changed, and not every backup.
 pub fn run(global: &Global, command: &Add) -> Result<Option<FailureClass>, CliError> {
+    if command.rewrap {
+        // A store that is not there must not be found out when the key file is changed.
+        open_store(global)?;
+    }
     let mut file = KeyFile::read(global)?;
     let before = file.ring()?;
     let new = command.slots.make(global, &file.store, &file.newest_key()?)?;

@@ -10,7 +10,7 @@ use crate::cli::key::file::KeyFile;
 use crate::cli::key::rewrap::{lines, rewrap_with, to_json};
 use crate::cli::message::CliError;
 use crate::cli::report;
-use crate::cli::world::Teller;
+use crate::cli::world::{Teller, open_store};
 use crate::format::slot::Slot;
 
 /// Removes a slot.
@@ -18,6 +18,10 @@ use crate::format::slot::Slot;
 /// # Errors
 /// The key file is as it was; or it is changed, and not every backup.
 pub fn run(global: &Global, command: &Remove) -> Result<Option<FailureClass>, CliError> {
+    if command.rewrap {
+        // A store that is not there must not be found out when the key file is changed.
+        open_store(global)?;
+    }
     let mut file = KeyFile::read(global)?;
     let before = file.ring()?;
     let meant = |slot: &&Slot| !command.slot.is_empty() && to_hex(&slot.id).starts_with(&command.slot);

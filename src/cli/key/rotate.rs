@@ -9,7 +9,7 @@ use crate::cli::key::add::tell;
 use crate::cli::key::file::KeyFile;
 use crate::cli::message::CliError;
 use crate::cli::report;
-use crate::cli::world::{OsRandom, SystemClock};
+use crate::cli::world::{OsRandom, SystemClock, open_store};
 use crate::keys::ring::{key_block, next_epoch};
 use crate::pipeline::port::{Clock, Random};
 
@@ -18,6 +18,10 @@ use crate::pipeline::port::{Clock, Random};
 /// # Errors
 /// The key file is as it was; or it is changed, and not every backup.
 pub fn run(global: &Global, command: &Rotate) -> Result<Option<FailureClass>, CliError> {
+    if command.rewrap {
+        // A store that is not there must not be found out when the key file is changed.
+        open_store(global)?;
+    }
     let mut file = KeyFile::read(global)?;
     let before = file.ring()?;
     let fill = |bytes: &mut [u8]| OsRandom.fill(bytes);
