@@ -17,4 +17,5 @@ mod random;
 pub mod sealed;
 pub mod secret;
 pub mod segment;
+pub mod shares;
 pub mod span;

@@ -9,14 +9,18 @@
 //! | `manifest` | the manifest | spec/manifest.md |
 //! | `json` | strict JSON below it | spec/manifest.md |
 //! | `keyfile` | key lines, pack lines, slot lines | spec/keys.md |
+//! | `check_record` | when each way to a key last worked | spec/check.md |
+//! | `paper` | keys and shares in groups of letters | spec/paper.md |
 //! | `age` | age files: header, armor, names of keys | spec/age.md |
 
 pub mod age;
+pub mod check_record;
 pub mod frame;
 pub mod header;
 pub mod json;
 pub mod keyfile;
 pub mod manifest;
+pub mod paper;
 pub mod record;
 pub mod section;
 pub mod slot;

@@ -1,6 +1,8 @@
 //! Where the vault key comes from: key files and the slots of manifests (spec/keys.md).
 
 pub mod age;
+pub mod packing;
+pub mod paper;
 pub mod ring;
 pub mod slots;
 
@@ -17,7 +19,7 @@ pub enum KeyError {
     #[error("{0}")]
     File(FormatError),
     /// The file holds a pack-only key where a full one is needed.
-    #[error("the key file holds a pack-only key, which reads nothing")]
+    #[error("it holds a pack-only key, which writes backups and opens none")]
     PackOnly,
     /// The key file is an age file.
     #[error("the key file is encrypted with age")]

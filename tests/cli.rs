@@ -3,6 +3,8 @@
 //!
 //! Every run has a cleared environment and directories of its own. The files in `tests/cli` each count their cases.
 
+#[path = "cli/audits.rs"]
+mod audits;
 #[path = "cli/children.rs"]
 mod children;
 #[path = "cli/damage.rs"]
@@ -13,6 +15,10 @@ mod edges;
 mod escrow;
 #[path = "cli/keys.rs"]
 mod keys;
+#[path = "cli/packers.rs"]
+mod packers;
+#[path = "cli/paper.rs"]
+mod paper;
 #[path = "cli/passphrases.rs"]
 mod passphrases;
 #[path = "cli/place.rs"]

@@ -114,6 +114,8 @@ pub enum ObjectName {
     Part(BackupId, u32),
     /// `<guid>-prune-<timestamp>.json`
     PruneMark(Guid, u64),
+    /// `<guid>-check-<timestamp>.json`
+    CheckRecord(Guid, u64),
     /// A name with a ten-digit timestamp: an archive of an older service.
     Legacy(Guid, u64),
 }
@@ -122,9 +124,13 @@ impl ObjectName {
     /// Parses a name; `None` for a name outside the grammar, which is nobody's business.
     pub fn parse(name: &str) -> Option<ObjectName> {
         let (guid, rest) = split_guid(name)?;
-        if let Some(mark) = rest.strip_prefix("prune-") {
-            let time = number(mark.strip_suffix(".json")?)?;
-            return BackupId::TIMESTAMPS.contains(&time).then_some(ObjectName::PruneMark(guid, time));
+        for (word, name) in
+            [("prune-", ObjectName::PruneMark as fn(Guid, u64) -> _), ("check-", ObjectName::CheckRecord)]
+        {
+            if let Some(time) = rest.strip_prefix(word) {
+                let time = number(time.strip_suffix(".json")?)?;
+                return BackupId::TIMESTAMPS.contains(&time).then_some(name(guid, time));
+            }
         }
         let (timestamp, index) = match rest.strip_suffix(".json") {
             Some(timestamp) => (timestamp, None),
@@ -147,6 +153,11 @@ impl ObjectName {
             None => None,
         }
     }
+}
+
+/// The name of the check record of that time.
+pub fn check_record_name(guid: &Guid, timestamp: u64) -> String {
+    format!("{guid}-check-{timestamp}.json")
 }
 
 /// Splits `<guid>-<rest>`.
@@ -181,7 +192,13 @@ mod tests {
             ObjectName::parse(&format!("{GUID}-prune-1718020800123.json")),
             Some(ObjectName::PruneMark(id.guid, 1_718_020_800_123))
         );
+        assert_eq!(
+            ObjectName::parse(&check_record_name(&id.guid, 1_718_020_800_123)),
+            Some(ObjectName::CheckRecord(id.guid, 1_718_020_800_123))
+        );
         let refused = [
+            format!("{GUID}-check-1718020800.json"),
+            format!("{GUID}-check-1718020800123"),
             format!("{GUID}-1718020800123-01"),
             format!("{GUID}-1718020800123-16384"),
             format!("{GUID}-1718020800123-+1"),

@@ -73,6 +73,13 @@ pub const LIVE_PERCENT_MIN: u64 = 5;
 /// Backups between two recomputations of `ids_digest`.
 pub const AUDIT_EVERY: u64 = 16;
 
+/// 17 entries of 60 bytes, and what stands before them.
+pub const CHECK_RECORD_BYTES_MAX: usize = 4_096;
+/// Shares of a key: people who know of each other.
+pub const SHARES_MAX: usize = 16;
+/// Check records of a guid that are read, the newest: each new one takes the place of those before.
+pub const CHECK_RECORDS_MAX: usize = 64;
+
 /// Whether a manifest may demand an Argon2id run of `m` KiB, `t` passes and `p` lanes (spec/keys.md).
 pub const fn argon2_is_within_limits(m: u32, t: u32, p: u32) -> bool {
     let lanes = 1 <= p && p <= ARGON2_LANES_MAX;

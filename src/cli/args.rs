@@ -255,6 +255,6 @@ mod tests {
         }
         let mut checked = 0;
         check(&mut Arguments::command(), &mut checked);
-        assert_eq!(checked, 12);
+        assert_eq!(checked, 16);
     }
 }

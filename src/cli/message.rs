@@ -13,6 +13,7 @@ use crate::base::id::{BackupId, Guid};
 use crate::cli::child::ChildError;
 use crate::crypto::keys::Fingerprint;
 use crate::keys::KeyError;
+use crate::keys::paper::PaperError;
 use crate::pipeline::error::RunError;
 use crate::pipeline::port::StoreError;
 
@@ -181,6 +182,32 @@ pub enum CliError {
     /// The dump would fill the terminal.
     #[error("refusing to write a dump to the terminal")]
     OutputIsTerminal,
+    /// Paper is made of a key file.
+    #[error("there is no key file: only a key file can be put on paper")]
+    KeyFileNeeded,
+    /// More shares needed than made.
+    #[error("{threshold} shares cannot be needed of {count}")]
+    Threshold {
+        /// How many are needed.
+        threshold: u8,
+        /// How many there are.
+        count: u8,
+    },
+    /// What was typed gives no key.
+    #[error("{0}")]
+    Paper(PaperError),
+    /// More text than all sheets have.
+    #[error("the sheet `{}` makes more text than a key has on paper", .0.display())]
+    SheetsTooLong(PathBuf),
+    /// It cannot be read.
+    #[error("cannot read what is typed: {0}")]
+    Typing(io::Error),
+    /// The crate that draws it gave up.
+    #[error("cannot draw the code: {0}")]
+    Code(String),
+    /// A secret would stand on the terminal, and in what it remembers.
+    #[error("refusing to write a {0} to the terminal")]
+    SecretToTerminal(&'static str),
     /// There is a file already.
     #[error("`{}` exists already", .0.display())]
     FileExists(PathBuf),
@@ -234,7 +261,8 @@ impl CliError {
             CliError::Child(source) => source.class(),
             CliError::ConsumerClosed(_) => FailureClass::Source,
             CliError::KeyFile { reason, .. } => reason.class(),
-            CliError::KeyFileTooLong(_) => FailureClass::Limit,
+            CliError::Paper(reason) => reason.class(),
+            CliError::KeyFileTooLong(_) | CliError::SheetsTooLong(_) => FailureClass::Limit,
             CliError::Identity { .. } => FailureClass::Damaged,
             CliError::WrongIdentity | CliError::NoAgeSlots | CliError::Fingerprint { .. } => FailureClass::WrongKey,
             CliError::WrongPassphrase | CliError::NoSlots | CliError::OnlyParts | CliError::OtherGuid { .. } => {
@@ -246,10 +274,14 @@ impl CliError {
             CliError::FileWrite { .. }
             | CliError::PassphraseCommand(_)
             | CliError::Prompt(_)
+            | CliError::Typing(_)
+            | CliError::Code(_)
             | CliError::Signals(_)
             | CliError::Report(_) => FailureClass::Failure,
             CliError::NoSlotOf(_) => FailureClass::NotFound,
             CliError::NoKey
+            | CliError::KeyFileNeeded
+            | CliError::Threshold { .. }
             | CliError::KeyFileEncrypted(_)
             | CliError::Recipient(_)
             | CliError::NoNewSlot
@@ -269,6 +301,7 @@ impl CliError {
             | CliError::NewGuidWithKeyFile
             | CliError::InputIsTerminal
             | CliError::OutputIsTerminal
+            | CliError::SecretToTerminal(_)
             | CliError::NotAFile(_)
             | CliError::NoHome
             | CliError::StoreUrl(_)

@@ -16,7 +16,7 @@ use crate::cli::message::CliError;
 use crate::cli::report::{self, bytes};
 use crate::cli::secrets::{Ask, find};
 use crate::cli::signals::Signals;
-use crate::cli::unlock::{Unlocked, for_packing};
+use crate::cli::unlock::{Packing, for_packing};
 use crate::cli::world::{Outside, Teller, cache_place, store_path, threads};
 use crate::format::header::SegmentSize;
 use crate::pipeline::error::RunError;
@@ -39,20 +39,20 @@ pub fn run(global: &Global, command: Pack) -> Result<Option<FailureClass>, CliEr
     let way = find(global, Ask::Allowed)?.ok_or(CliError::NoKey)?;
     let store = LocalStore::open_or_create(&store_path(global)?)?;
     let unlocking = Teller::plain(global);
-    let unlocked = for_packing(global, &way, &store, &command, &unlocking)?;
+    let packing = for_packing(global, &way, &store, &command, &unlocking)?;
     let teller = Teller::new(global);
-    let keys = &unlocked.ring.newest().pack;
+    let keys = &packing.ring.keys;
     let place = match command.no_cache {
         true => CachePlace::None,
         false => cache_place(&store, keys.scope, &teller),
     };
     let began = Instant::now();
     let (outside, input) = start(store, teller, &command)?;
-    let options = options(command, segment, &unlocked);
+    let options = options(command, segment, &packing);
     let packed = pack(&outside.world(), keys, &place, options, input);
     outside.teller.progress().end();
     let packed = packed.inspect_err(|_| outside.control.kill_producer())?;
-    if unlocked.founded {
+    if packing.founded {
         outside.teller.note(&format!(
             "a new database: guid {}, key {}: keep the passphrase in escrow, and the fingerprint beside it",
             keys.scope.guid, keys.fingerprint
@@ -88,7 +88,7 @@ fn segment_size(command: &Pack) -> Result<SegmentSize, CliError> {
     log2.and_then(SegmentSize::from_log2).ok_or(CliError::SegmentSize)
 }
 
-fn options(command: Pack, segment: SegmentSize, unlocked: &Unlocked) -> PackOptions {
+fn options(command: Pack, segment: SegmentSize, packing: &Packing) -> PackOptions {
     PackOptions {
         level: command.level,
         part_bytes: command.part_size,
@@ -99,8 +99,8 @@ fn options(command: Pack, segment: SegmentSize, unlocked: &Unlocked) -> PackOpti
         allow_empty: command.allow_empty,
         tags: command.tags,
         tool: format!("vault {}", env!("CARGO_PKG_VERSION")),
-        slots: unlocked.slots.clone(),
-        generation: unlocked.generation,
+        slots: packing.ring.slots.clone(),
+        generation: packing.ring.generation,
         cutter: None,
     }
 }

@@ -19,6 +19,7 @@ use crate::cli::identity::Identities;
 use crate::cli::message::CliError;
 use crate::cli::world::variable;
 use crate::format::age::is_age;
+use crate::keys::packing::PackRing;
 use crate::keys::ring::Keyring;
 use crate::keys::slots::Passphrase;
 
@@ -137,13 +138,32 @@ fn has_terminal() -> bool {
 /// # Errors
 /// It cannot be read, others can read it, it lies inside the store, or it is not a key file.
 pub fn read_key_file(global: &Global, path: &Path, store: &Path) -> Result<Keyring, CliError> {
-    let refused = |reason| CliError::KeyFile { path: path.into(), reason };
-    let mut text = read_key_text(path, store)?;
-    if let (true, Some(identities)) = (is_age(&text), identity_file(global)) {
-        let identities = Identities::read(&identities, store)?;
-        text = identities.decrypt(&text).map_err(|error| refused(error.into()))?;
+    let text = read_opened(global, path, store)?;
+    Keyring::from_file(&text).map_err(|reason| CliError::KeyFile { path: path.into(), reason })
+}
+
+/// The packing keys of a key file, full or pack-only, that is fit to be used with the store at `store`.
+///
+/// # Errors
+/// As for [`read_key_file`].
+pub fn read_pack_file(global: &Global, path: &Path, store: &Path) -> Result<PackRing, CliError> {
+    let text = read_opened(global, path, store)?;
+    PackRing::from_file(&text).map_err(|reason| CliError::KeyFile { path: path.into(), reason })
+}
+
+/// The text of a key file, decrypted when it is encrypted with age and there is an identity.
+///
+/// # Errors
+/// It cannot be read or decrypted.
+pub fn read_opened(global: &Global, path: &Path, store: &Path) -> Result<Zeroizing<Vec<u8>>, CliError> {
+    let text = read_key_text(path, store)?;
+    match identity_file(global).filter(|_| is_age(&text)) {
+        Some(identities) => {
+            let opened = Identities::read(&identities, store)?.decrypt(&text);
+            opened.map_err(|error| CliError::KeyFile { path: path.into(), reason: error.into() })
+        }
+        None => Ok(text),
     }
-    Keyring::from_file(&text).map_err(refused)
 }
 
 /// The text of a key file.

@@ -32,6 +32,20 @@ pub fn check_given(global: &Global, ring: &Keyring) -> Result<(), CliError> {
     Err(CliError::Fingerprint { what: "the key".into(), found, wanted, by: "`--fingerprint` says" })
 }
 
+/// Compares a pack-only key, or the newest of a file, with `--fingerprint`.
+///
+/// # Errors
+/// It is another one.
+pub fn check_packing(global: &Global, keys: &PackKeys) -> Result<(), CliError> {
+    let found = keys.fingerprint;
+    match global.fingerprint {
+        Some(wanted) if wanted != found => {
+            Err(CliError::Fingerprint { what: "the key".into(), found, wanted, by: "`--fingerprint` says" })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Judges the key that the age slot of a backup gave.
 ///
 /// # Errors

@@ -17,14 +17,15 @@ use crate::cli::identity::Identities;
 use crate::cli::key::slots::cost;
 use crate::cli::memory::available;
 use crate::cli::message::CliError;
-use crate::cli::secrets::{Ask, Way, find, read_key_file, read_passphrase};
-use crate::cli::trust::{check_age, check_given, remember};
-use crate::cli::world::{OsRandom, Teller};
+use crate::cli::secrets::{Ask, Way, find, read_key_file, read_pack_file, read_passphrase};
+use crate::cli::trust::{check_age, check_given, check_packing, remember};
+use crate::cli::world::{OsRandom, Teller, named_store, open_store};
 use crate::crypto::kdf::Scope;
 use crate::crypto::keys::MasterKey;
 use crate::format::manifest::{Manifest, is_ours};
 use crate::format::slot::{Slot, SlotKind};
 use crate::keys::KeyError;
+use crate::keys::packing::PackRing;
 use crate::keys::ring::{Keyring, new_guid, new_key};
 use crate::keys::slots::{Passphrase, SlotOpener, make, open_age};
 use crate::pipeline::error::RunError;
@@ -41,6 +42,21 @@ pub struct Unlocked {
     pub generation: u64,
     /// Whether the guid is new with this run.
     pub founded: bool,
+}
+
+/// What a new backup is packed with.
+pub struct Packing {
+    /// The keys, and the slots that the backup carries.
+    pub ring: PackRing,
+    /// Whether the guid is new with this run.
+    pub founded: bool,
+}
+
+impl From<Unlocked> for Packing {
+    fn from(unlocked: Unlocked) -> Packing {
+        let Unlocked { ring, slots, generation, founded } = unlocked;
+        Packing { ring: PackRing { slots, generation, ..ring.into_packing() }, founded }
+    }
 }
 
 /// What is to be read.
@@ -67,9 +83,15 @@ pub fn for_reading(
     let way = match find(global, ask)? {
         None => return Ok(None),
         Some(Way::KeyFile(path)) => {
-            let unlocked = of_key_file(global, &path, &place)?;
+            let unlocked = match of_key_file(global, &path, &place) {
+                Err(CliError::KeyFile { reason: KeyError::PackOnly, .. }) if ask == Ask::Never => {
+                    teller.note("a pack-only key opens no manifest: manifests are read and not verified");
+                    return Ok(None);
+                }
+                unlocked => unlocked?,
+            };
             if ask == Ask::Allowed {
-                check_guid(global, &unlocked.ring)?;
+                check_guid(global, unlocked.ring.guid())?;
                 remember(&unlocked.ring.newest().pack, teller);
             }
             return Ok(Some(unlocked));
@@ -102,6 +124,19 @@ pub fn for_reading(
     }
 }
 
+/// The key of whoever asks for something about the key itself. A key file needs no store for that; a passphrase opens a slot of one.
+///
+/// # Errors
+/// There is no full key, or the one that is given cannot be used.
+pub fn of_holder(global: &Global, teller: &Teller) -> Result<Unlocked, CliError> {
+    if let Some(Way::KeyFile(path)) = find(global, Ask::Allowed)? {
+        let unlocked = of_key_file(global, &path, &named_store(global)?)?;
+        check_guid(global, unlocked.ring.guid())?;
+        return Ok(unlocked);
+    }
+    for_reading(global, &open_store(global)?, Ask::Allowed, Wanted::Any, teller)?.ok_or(CliError::NoKey)
+}
+
 /// The key for a new backup. Only here a guid is ever begun.
 ///
 /// # Errors
@@ -112,16 +147,17 @@ pub fn for_packing(
     store: &dyn Store,
     command: &Pack,
     teller: &Teller,
-) -> Result<Unlocked, CliError> {
+) -> Result<Packing, CliError> {
     let place = PathBuf::from(store.location());
     if let Way::KeyFile(path) = way {
         if command.new_guid {
             return Err(CliError::NewGuidWithKeyFile);
         }
-        let unlocked = of_key_file(global, path, &place)?;
-        check_guid(global, &unlocked.ring)?;
-        remember(&unlocked.ring.newest().pack, teller);
-        return Ok(unlocked);
+        let ring = read_pack_file(global, path, &place)?;
+        check_packing(global, &ring.keys)?;
+        check_guid(global, ring.keys.scope.guid)?;
+        remember(&ring.keys, teller);
+        return Ok(Packing { ring, founded: false });
     }
     let candidates = candidates(store, global.guid, None)?;
     if let (Some(guid), true) = (global.guid, candidates.is_empty()) {
@@ -138,19 +174,25 @@ pub fn for_packing(
     if founding {
         let refused = |error| RunError::Key(KeyError::Slot(error));
         cost(command.kdf).fits(available()).map_err(refused)?;
-        return found(&read_passphrase(way, &place, founding)?, command.kdf);
+        return found(&read_passphrase(way, &place, founding)?, command.kdf).map(Packing::from);
     }
-    open_one(global, &mut Opener::read(way, &place, false)?, &candidates, teller)
+    open_one(global, &mut Opener::read(way, &place, false)?, &candidates, teller).map(Packing::from)
 }
 
 /// What opens slots.
-enum Opener {
+pub enum Opener {
+    /// A passphrase.
     Passphrase(SlotOpener),
+    /// age identities.
     Identity(Identities),
 }
 
 impl Opener {
-    fn read(way: &Way, store: &Path, twice: bool) -> Result<Opener, CliError> {
+    /// Reads what the way leads to.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn read(way: &Way, store: &Path, twice: bool) -> Result<Opener, CliError> {
         Ok(match way {
             Way::Identity(path) => Opener::Identity(Identities::read(path, store)?),
             _ => Opener::Passphrase(SlotOpener::new(read_passphrase(way, store, twice)?).within(available)),
@@ -165,7 +207,11 @@ impl Opener {
         }
     }
 
-    fn open(&mut self, scope: Scope, slots: &[Slot]) -> Result<Option<MasterKey>, KeyError> {
+    /// The key of `scope`, when one of the slots opens.
+    ///
+    /// # Errors
+    /// A slot is damaged or over a limit.
+    pub fn open(&mut self, scope: Scope, slots: &[Slot]) -> Result<Option<MasterKey>, KeyError> {
         match self {
             Opener::Passphrase(opener) => opener.open(scope, slots),
             Opener::Identity(identities) => open_age(scope, slots, &|file| identities.decrypt(file)),
@@ -197,9 +243,9 @@ fn of_key_file(global: &Global, path: &Path, store: &Path) -> Result<Unlocked, C
 }
 
 /// A key file is the key of one guid, whatever was asked for.
-fn check_guid(global: &Global, ring: &Keyring) -> Result<(), CliError> {
+fn check_guid(global: &Global, given: Guid) -> Result<(), CliError> {
     match global.guid {
-        Some(wanted) if wanted != ring.guid() => Err(CliError::OtherGuid { given: ring.guid(), wanted }),
+        Some(wanted) if wanted != given => Err(CliError::OtherGuid { given, wanted }),
         _ => Ok(()),
     }
 }

@@ -174,6 +174,17 @@ pub fn store_path(global: &Global) -> Result<PathBuf, CliError> {
     }
 }
 
+/// Where nothing secret may lie: the store, when one is named. The current directory is the store of those who name none, and the right place
+/// for a key of those who have not begun; nothing lies below what is returned then.
+///
+/// # Errors
+/// The name is not one of a store.
+pub fn named_store(global: &Global) -> Result<PathBuf, CliError> {
+    let is_named = global.store.is_some() || variable("VAULT_STORE").is_some();
+    let store = if is_named { store_path(global)?.canonicalize().ok() } else { None };
+    Ok(store.unwrap_or_else(|| PathBuf::from("/dev/null")))
+}
+
 /// Opens the store, which is there.
 ///
 /// # Errors

@@ -35,8 +35,11 @@ pub const SLOT: &str = "vault/v1/slot";
 /// Checksum key of the local cache.
 pub const CACHE: &str = "vault/v1/cache";
 
+/// Key of the MAC of check records.
+pub const CHECK_MAC: &str = "vault/v1/check-mac";
+
 /// Every label, in the order of the specification.
-pub const LABELS: [&str; 14] = [
+pub const LABELS: [&str; 15] = [
     X25519,
     PSK,
     CATALOGUE,
@@ -51,6 +54,7 @@ pub const LABELS: [&str; 14] = [
     PART,
     SLOT,
     CACHE,
+    CHECK_MAC,
 ];
 
 /// A guid and one of its epochs: what every key is bound to.

@@ -61,6 +61,27 @@ pub struct VaultKeys {
     pub pack: PackKeys,
     /// X25519 private key.
     pub private_key: Secret<32>,
+    /// Key of the MAC of check records.
+    pub check: Secret<32>,
+}
+
+impl VaultKeys {
+    /// HMAC-SHA256 over a check record up to its suffix.
+    pub fn check_mac(&self, body: &[u8]) -> [u8; 32] {
+        hmac(&self.check, body)
+    }
+
+    /// Whether `mac` is that of the check record up to its suffix.
+    pub fn check_mac_is(&self, body: &[u8], mac: &[u8; 32]) -> bool {
+        equal(&self.check_mac(body), mac)
+    }
+}
+
+fn hmac(key: &Secret<32>, body: &[u8]) -> [u8; 32] {
+    match <Hmac<Sha256> as KeyInit>::new_from_slice(key.expose()) {
+        Ok(mac) => mac.chain_update(body).finalize().into_bytes().into(),
+        Err(_) => unreachable!("HMAC takes keys of any length (RFC 2104)"),
+    }
 }
 
 impl MasterKey {
@@ -82,6 +103,7 @@ impl MasterKey {
                 fingerprint: Fingerprint(*fingerprint.expose()),
             },
             private_key,
+            check: key(kdf::CHECK_MAC),
         }
     }
 }
@@ -135,11 +157,7 @@ impl ArchiveKey {
 
     /// HMAC-SHA256 over the manifest up to its suffix.
     pub fn manifest_mac(&self, body: &[u8]) -> [u8; 32] {
-        let key = self.derive(kdf::MANIFEST_MAC);
-        match <Hmac<Sha256> as KeyInit>::new_from_slice(key.expose()) {
-            Ok(mac) => mac.chain_update(body).finalize().into_bytes().into(),
-            Err(_) => unreachable!("HMAC takes keys of any length (RFC 2104)"),
-        }
+        hmac(&self.derive(kdf::MANIFEST_MAC), body)
     }
 
     /// Whether `mac` is that of the manifest up to its suffix.

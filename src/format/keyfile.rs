@@ -16,7 +16,7 @@ pub const KEY_BYTES: usize = 52;
 /// Bytes of a pack line.
 pub const PACK_BYTES: usize = 196;
 
-const KEY_PREFIX: &str = "vault-key-";
+pub(super) const KEY_PREFIX: &str = "vault-key-";
 const PACK_PREFIX: &str = "vault-pack-";
 
 /// What a key line says beside the key itself.
@@ -49,6 +49,59 @@ pub fn join_key(fields: KeyFields, key: &[u8; 32]) -> Zeroizing<[u8; KEY_BYTES]>
     bytes[..16].copy_from_slice(&fields.guid.0);
     bytes[16..20].copy_from_slice(&fields.epoch.to_le_bytes());
     bytes[20..].copy_from_slice(key);
+    bytes
+}
+
+/// What a pack line says. The keys stay where they are: no copy of them is made here.
+pub struct PackFields<'a> {
+    /// Guid and epoch.
+    pub of: KeyFields,
+    /// X25519 public key.
+    pub public_key: &'a [u8; 32],
+    /// Pre-shared key of the seal.
+    pub psk: &'a [u8; 32],
+    /// CK.
+    pub catalogue: &'a [u8; 32],
+    /// Key of the chunk ids.
+    pub chunk_id: &'a [u8; 32],
+    /// Seed of the gear table.
+    pub gear_seed: &'a [u8; 32],
+    /// Which vault key all this is of.
+    pub fingerprint: &'a [u8; 16],
+}
+
+/// Splits the bytes of a pack line.
+///
+/// # Errors
+/// `Damaged` when the epoch is not legal.
+pub fn split_pack(bytes: &[u8; PACK_BYTES]) -> Result<PackFields<'_>, FormatError> {
+    let short = || damaged("a pack line is cut short");
+    let (guid, rest) = bytes.split_first_chunk().ok_or_else(short)?;
+    let (epoch, rest) = rest.split_first_chunk().ok_or_else(short)?;
+    let (keys, fingerprint) = rest.split_last_chunk().ok_or_else(short)?;
+    let of = KeyFields { guid: Guid(*guid), epoch: u32::from_le_bytes(*epoch) };
+    if !(1..=EPOCH_MAX).contains(&of.epoch) {
+        return Err(damaged("a pack line has no legal epoch"));
+    }
+    match keys.as_chunks().0 {
+        [public_key, psk, catalogue, chunk_id, gear_seed] => {
+            Ok(PackFields { of, public_key, psk, catalogue, chunk_id, gear_seed, fingerprint })
+        }
+        _ => Err(short()),
+    }
+}
+
+/// The bytes of a pack line.
+pub fn join_pack(fields: &PackFields<'_>) -> Zeroizing<[u8; PACK_BYTES]> {
+    let PackFields { of, public_key, psk, catalogue, chunk_id, gear_seed, fingerprint } = fields;
+    let mut bytes = Zeroizing::new([0; PACK_BYTES]);
+    bytes[..16].copy_from_slice(&of.guid.0);
+    bytes[16..20].copy_from_slice(&of.epoch.to_le_bytes());
+    let keys = [public_key, psk, catalogue, chunk_id, gear_seed];
+    for (place, key) in bytes[20..180].as_chunks_mut::<32>().0.iter_mut().zip(keys) {
+        place.copy_from_slice(*key);
+    }
+    bytes[180..].copy_from_slice(*fingerprint);
     bytes
 }
 
@@ -155,7 +208,8 @@ fn check_consistent(file: &mut KeyFile) -> Result<(), FormatError> {
     }
 }
 
-fn to_bech32(prefix: &str, bytes: &[u8]) -> Zeroizing<String> {
+/// The line of those bytes.
+pub(super) fn to_bech32(prefix: &str, bytes: &[u8]) -> Zeroizing<String> {
     match Hrp::parse(prefix) {
         Ok(hrp) => spelling::to_bech32::<Bech32>(hrp, bytes),
         Err(_) => unreachable!("both prefixes are legal"),
@@ -163,7 +217,10 @@ fn to_bech32(prefix: &str, bytes: &[u8]) -> Zeroizing<String> {
 }
 
 /// Fills `bytes` in place.
-fn from_bech32(prefix: &str, text: &str, bytes: &mut [u8]) -> Result<(), FormatError> {
+///
+/// # Errors
+/// It is not the one spelling of such a line.
+pub(super) fn from_bech32(prefix: &str, text: &str, bytes: &mut [u8]) -> Result<(), FormatError> {
     let refused = || damaged("not a key of vault's");
     if text.bytes().any(|byte| byte.is_ascii_lowercase()) {
         return Err(refused());

@@ -221,6 +221,14 @@ impl Manifest {
         Ok(Unverified { manifest, body, mac })
     }
 
+    /// The bytes under the MAC at the end of a text, and the MAC.
+    ///
+    /// # Errors
+    /// The text does not end in one.
+    pub fn split_mac(text: &[u8]) -> Result<(&[u8], [u8; 32]), FormatError> {
+        split_mac(text)
+    }
+
     /// Parses a draft.
     ///
     /// # Errors

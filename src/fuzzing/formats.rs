@@ -2,7 +2,7 @@
 
 use crate::archive::manifest::open_key;
 use crate::base::cutter::Cutter;
-use crate::base::id::{BackupId, Guid, ObjectName};
+use crate::base::id::{BackupId, Guid, ObjectName, check_record_name};
 use crate::base::limits::{BLOCK_PLAIN_MAX, BLOCK_STORED_MAX, JSON_DEPTH_MAX};
 use crate::chunk::compress::{BlockCompressor, BlockDecompressor};
 use crate::format::age::{AgeFile, armor, encode_maced, join};
@@ -285,6 +285,7 @@ pub fn names(data: &[u8]) -> bool {
         Some(ObjectName::Manifest(id)) => assert_eq!(id.manifest_name(), text),
         Some(ObjectName::Part(id, index)) => assert_eq!(id.part_name(index), text),
         Some(ObjectName::PruneMark(guid, time)) => assert_eq!(format!("{guid}-prune-{time}.json"), text),
+        Some(ObjectName::CheckRecord(guid, time)) => assert_eq!(check_record_name(&guid, time), text),
         Some(ObjectName::Legacy(guid, seconds)) => assert!(text.starts_with(&format!("{guid}-{seconds}"))),
         None => {}
     }

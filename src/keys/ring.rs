@@ -12,6 +12,7 @@ use crate::format::age::is_age;
 use crate::format::keyfile::{self, KEY_BYTES, KeyFields};
 use crate::format::slot::Slot;
 use crate::keys::KeyError;
+use crate::keys::packing::PackRing;
 
 /// The keys of one guid.
 pub struct Keyring {
@@ -45,6 +46,14 @@ impl Keyring {
     /// A ring of one key, with slots of the first generation.
     pub fn of(key: &MasterKey, slots: Vec<Slot>) -> Keyring {
         Keyring { keys: vec![key.derive()], slots, generation: 1 }
+    }
+
+    /// What packs with the key of the highest epoch: the rest of the ring is wiped.
+    pub fn into_packing(mut self) -> PackRing {
+        match self.keys.pop() {
+            Some(newest) => PackRing { keys: newest.pack, slots: self.slots, generation: self.generation },
+            None => unreachable!("a ring has at least one key"),
+        }
     }
 
     /// The database.
@@ -85,6 +94,19 @@ pub fn new_guid(fill: &dyn Fn(&mut [u8])) -> Guid {
     let mut bytes = [0; 16];
     fill(&mut bytes);
     Guid(*uuid::Builder::from_random_bytes(bytes).as_uuid().as_bytes())
+}
+
+/// A key of a key file: of that epoch, or the newest.
+///
+/// # Errors
+/// As for [`Keyring::from_file`]; the file does not have the epoch.
+pub fn key_of_epoch(text: &[u8], epoch: Option<u32>) -> Result<MasterKey, KeyError> {
+    // What is wrong with a file as a whole is said first.
+    let guid = Keyring::from_file(text)?.guid();
+    let file = keyfile::parse(text).map_err(KeyError::File)?;
+    let keys: Vec<MasterKey> = file.keys.iter().map(|line| master_key(line)).collect::<Result<_, _>>()?;
+    let wanted = keys.into_iter().rfind(|key| epoch.is_none_or(|epoch| epoch == key.scope.epoch));
+    wanted.ok_or(KeyError::NoEpoch { guid, epoch: epoch.unwrap_or(0) })
 }
 
 /// A fresh vault key of the epoch after that of `key`.

@@ -27,6 +27,14 @@ pub enum RunError {
     /// Index or catalogue cannot be written.
     #[error(transparent)]
     Section(#[from] SectionError),
+    /// What is in escrow is of no use for it.
+    #[error("none of the {slots} slots of {id} opens with what was given")]
+    NoSlotOpens {
+        /// The backup.
+        id: BackupId,
+        /// How many slots it has.
+        slots: usize,
+    },
     /// There is no such backup.
     #[error("there is no backup {what}")]
     NotFound {
@@ -157,6 +165,7 @@ impl RunError {
             RunError::Store(source) => source.class(),
             RunError::Archive(source) => source.class(),
             RunError::Key(source) => source.class(),
+            RunError::NoSlotOpens { .. } => FailureClass::WrongKey,
             RunError::NotFound { .. } | RunError::Legacy { .. } => FailureClass::NotFound,
             RunError::Ambiguous { .. } | RunError::Generation { .. } | RunError::Option(_) => FailureClass::Usage,
             RunError::Missing { .. } => FailureClass::Missing,

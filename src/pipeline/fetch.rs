@@ -62,6 +62,19 @@ impl<'a> PartReader<'a> {
         Ok(())
     }
 
+    /// Number of segments.
+    pub fn segments(&self) -> u64 {
+        self.open.segments()
+    }
+
+    /// Reads one segment, and gives nothing of it away.
+    ///
+    /// # Errors
+    /// It does not authenticate.
+    pub fn check_segment(&self, segment: u64) -> Result<(), RunError> {
+        self.segment(segment, &mut Vec::new())
+    }
+
     /// Puts the plaintext of one segment in place of what is in `bytes`.
     fn segment(&self, segment: u64, bytes: &mut Vec<u8>) -> Result<(), RunError> {
         let (offset, length) = self.open.segment_range(segment);
@@ -190,7 +203,21 @@ impl<'a> Readers<'a> {
         keys: &VaultKeys,
     ) -> Result<Readers<'a>, RunError> {
         let survey = Survey::take(store, &format!("{}-", manifest.id.guid))?;
-        check_sizes(&survey, manifest, |role| role != Role::Catalogue)?;
+        Readers::open_listed(store, &survey, manifest, archive_key, keys)
+    }
+
+    /// The same, by a listing of the guid that is there already.
+    ///
+    /// # Errors
+    /// As for [`Readers::open`].
+    pub fn open_listed(
+        store: &'a dyn Store,
+        survey: &Survey,
+        manifest: &Manifest,
+        archive_key: &ArchiveKey,
+        keys: &VaultKeys,
+    ) -> Result<Readers<'a>, RunError> {
+        check_sizes(survey, manifest, |role| role != Role::Catalogue)?;
         let mut readers = Readers { index: Vec::new(), data: Vec::new() };
         for part in &manifest.parts {
             let expected = own(manifest, part);

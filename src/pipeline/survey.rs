@@ -30,6 +30,8 @@ pub struct Survey {
     pub legacy: BTreeSet<(Guid, u64)>,
     /// Names of marks that announce a prune.
     pub marks: Vec<String>,
+    /// Check records, by time.
+    pub checks: BTreeSet<(Guid, u64)>,
 }
 
 /// Whose the objects of an id are.
@@ -60,6 +62,9 @@ impl Survey {
                     survey.legacy.insert((guid, seconds));
                 }
                 Some(ObjectName::PruneMark(..)) => survey.marks.push(object.name),
+                Some(ObjectName::CheckRecord(guid, time)) => {
+                    survey.checks.insert((guid, time));
+                }
                 None => {}
             }
         }

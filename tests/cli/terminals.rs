@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use crate::place::{Place, VAULT, noise, run};
 
 /// Runs a shell command on a terminal, and types each text when the words before it appear. What the terminal showed comes back.
-fn on_terminal(place: &Place, shell: &str, typed: &[(&str, &str)]) -> (Option<i32>, String) {
+pub fn on_terminal(place: &Place, shell: &str, typed: &[(&str, &str)]) -> (Option<i32>, String) {
     let mut command = Command::new("script");
     command.args(["--quiet", "--return", "--command", shell, "/dev/null"]);
     let template = place.keyless(&[]);
@@ -109,4 +109,17 @@ fn progress_that_is_asked_for_is_a_log() {
     assert!(!always.err.contains('\u{1b}') && !always.err.contains('\r'), "{always:?}");
     let auto = run(place.command(&["pack", "--", "sh", "-c", "echo some; sleep 1"]), b"");
     assert!(auto.err.is_empty(), "{auto:?}");
+}
+
+#[test]
+fn a_terminal_is_no_place_for_a_key() {
+    let place = Place::with_key();
+    fs::rename(place.path("key"), place.path("kept")).unwrap();
+    let (code, shown) = on_terminal(&place, "$VAULT key pack-only --key-file kept", &[]);
+    assert_eq!(code, Some(2), "{shown}");
+    assert!(shown.contains("refusing to write a pack-only key to the terminal") && shown.contains("`-o -`"), "{shown}");
+    assert!(!shown.contains("VAULT-PACK-1"), "{shown}");
+    let (code, shown) = on_terminal(&place, "$VAULT key pack-only --key-file kept -o -", &[]);
+    assert_eq!(code, Some(0), "{shown}");
+    assert!(shown.contains("VAULT-PACK-1"), "{shown}");
 }

@@ -14,6 +14,7 @@ EXIT STATUS
   11 it is there already                     12 the key or passphrase is not the one
   13 damaged          14 missing             15 the producer or the consumer failed, or the dump is not whole
   16 the store cannot be reached, read or written
+  17 a key in escrow does not open what it should
   18 a newer version or unknown feature      19 a limit of the format
   130, 143 SIGINT, SIGTERM                   141 the reader of the output went away
   Any other code is a failure too.";
@@ -22,6 +23,28 @@ pub(super) const EXIT_KEY: &str = "\
 EXIT STATUS
   0 the key file is made   1 it cannot be written   2 usage   11 there is a file of that name";
 
+pub(super) const EXIT_CHECK: &str = "\
+EXIT STATUS
+  0 everything opens, as far as it was looked at: the last line says how far
+  3 so it does, and something is to be seen to: a slot that nobody has checked for longer than --max-age,
+    a catalogue, a check that could not be recorded
+  17 a backup would not open   2 usage   10 no such backup or store
+  12, 13, 18, 19 the key file that was given cannot be used   16 the store cannot be read";
+
+pub(super) const EXIT_EXPORT: &str = "\
+EXIT STATUS
+  0 the sheets are written   1 they cannot be written   2 usage   11 there is a file of that name
+  12, 13, 18, 19 the key file cannot be used";
+
+pub(super) const EXIT_IMPORT: &str = "\
+EXIT STATUS
+  0 the key file is made   1 it cannot be written   2 usage, or too few shares   11 there is a file of that name
+  12 the shares are not of one key   13 mistyped: the message names the group   19 too much text";
+
+pub(super) const EXIT_PACK_ONLY: &str = "\
+EXIT STATUS
+  0 the key is written     1 it cannot be written   2 usage   11 there is a file of that name
+  12 the key at hand is pack-only itself, or the passphrase is not the one";
 pub(super) const EXIT_KEY_EDIT: &str = "\
 EXIT STATUS
   0 the key file is changed, and with --rewrap the backups are   1 it cannot be written

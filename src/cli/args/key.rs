@@ -1,11 +1,15 @@
 //! `vault key` and its subcommands.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
 use super::Kdf;
-use super::help::{EXIT_KEY, EXIT_KEY_EDIT, EXIT_KEY_LIST, EXIT_KEY_REWRAP};
+use super::help::{
+    EXIT_CHECK, EXIT_EXPORT, EXIT_IMPORT, EXIT_KEY, EXIT_KEY_EDIT, EXIT_KEY_LIST, EXIT_KEY_REWRAP, EXIT_PACK_ONLY,
+};
+use super::values::parse_duration;
 
 /// `vault key`.
 #[derive(Subcommand)]
@@ -13,6 +17,22 @@ pub enum KeyCommand {
     /// Make a key file, and never overwrite one.
     #[command(after_help = EXIT_KEY)]
     New,
+    /// Check that what is in escrow opens the backups: reads kilobytes of each.
+    #[command(after_help = EXIT_CHECK)]
+    Check(Check),
+    /// Put the key on paper, whole or in shares.
+    #[command(after_help = EXIT_EXPORT)]
+    Export(Export),
+    /// Make a key file from paper or from shares, and never overwrite one.
+    #[command(after_help = EXIT_IMPORT)]
+    Import(Import),
+    /// Make a key for the host of the database: it writes backups, and reads none.
+    #[command(after_help = EXIT_PACK_ONLY)]
+    PackOnly {
+        /// Write to this new file, which only its owner can read; `-`: to standard output, even if that is a terminal.
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
     /// Add slots: other ways to open the backups that are packed with this key file from now on.
     #[command(after_help = EXIT_KEY_EDIT)]
     Add(Add),
@@ -89,4 +109,62 @@ pub struct Rewrap {
     /// Also when another copy of the key file gave the backups newer slots.
     #[arg(long)]
     pub force: bool,
+}
+
+/// `vault key check`.
+#[derive(Args)]
+pub struct Check {
+    /// An id, as much of one as is unique, or `latest` [default: every backup in the store, or of --guid].
+    #[arg(value_name = "BACKUP")]
+    pub backup: Option<String>,
+    /// Ask for the passphrase, whatever key is at hand.
+    #[arg(long)]
+    pub prompt: bool,
+    /// Open so many segments of each backup, drawn from all its parts, those of earlier backups included.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub probe: Option<u32>,
+    /// Read the index of each backup, and see that its recipe covers the dump without a gap.
+    #[arg(long)]
+    pub index: bool,
+    /// Exit with status 3 when a slot has not been seen to open the newest backup for so long: 35d, say.
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub max_age: Option<Duration>,
+    /// Write the result for Prometheus' node exporter into this file, in one step.
+    #[arg(long, value_name = "FILE")]
+    pub metrics_file: Option<PathBuf>,
+    /// Leave no record of this check in the store.
+    #[arg(long)]
+    pub no_record: bool,
+}
+
+/// `vault key export`.
+#[derive(Args)]
+#[group(id = "form", required = true, args = ["paper", "shares"])]
+pub struct Export {
+    /// One sheet with the whole key.
+    #[arg(long)]
+    pub paper: bool,
+    /// So many sheets, 2 to 16, each with a share of the key.
+    #[arg(long, value_name = "N", requires = "threshold", value_parser = clap::value_parser!(u8).range(2..=16))]
+    pub shares: Option<u8>,
+    /// How many of the shares give the key, 2 or more.
+    #[arg(long, value_name = "K", requires = "shares", value_parser = clap::value_parser!(u8).range(2..=16))]
+    pub threshold: Option<u8>,
+    /// The epoch of the key [default: the newest].
+    #[arg(long, value_name = "EPOCH")]
+    pub epoch: Option<u32>,
+    /// Write to this new file, which only its owner can read; `-`: to standard output, even if that is a terminal.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Write the code of the whole key into this new file, too, as SVG.
+    #[arg(long, value_name = "FILE", conflicts_with = "shares")]
+    pub svg: Option<PathBuf>,
+}
+
+/// `vault key import`.
+#[derive(Args)]
+pub struct Import {
+    /// Files with what was typed or scanned [default: standard input].
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
 }

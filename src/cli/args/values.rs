@@ -29,14 +29,15 @@ pub(super) fn parse_size(text: &str) -> Result<u64, String> {
     number.checked_mul(factor).ok_or_else(refused)
 }
 
-/// `90`, `90s`, `10m`, `2h`.
+/// `90`, `90s`, `10m`, `2h`, `35d`.
 pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
-    let refused = || "a duration is a number of seconds, or one with s, m or h".to_owned();
+    let refused = || "a duration is a number of seconds, or one with s, m, h or d".to_owned();
     let digits = text.trim_end_matches(|unit: char| !unit.is_ascii_digit());
     let factor = match &text[digits.len()..] {
         "" | "s" => 1,
         "m" => 60,
         "h" => 3600,
+        "d" => 86_400,
         _ => return Err(refused()),
     };
     let number: u64 = digits.parse().map_err(|_| refused())?;
@@ -81,8 +82,15 @@ mod tests {
         let fingerprint = parse_fingerprint("0123 4567 89AB cdef 0123 4567 89ab cdef").map(|found| found.to_string());
         assert_eq!(fingerprint.as_deref(), Ok("0123456789abcdef0123456789abcdef"));
         assert!(["", "0123", "0123456789abcdef0123456789abcdeg"].iter().all(|text| parse_fingerprint(text).is_err()));
-        let durations =
-            [("90", Some(90)), ("90s", Some(90)), ("10m", Some(600)), ("2h", Some(7200)), ("0", None), ("5d", None)];
+        let durations = [
+            ("90", Some(90)),
+            ("90s", Some(90)),
+            ("10m", Some(600)),
+            ("2h", Some(7200)),
+            ("0", None),
+            ("5d", Some(432_000)),
+            ("5w", None),
+        ];
         for (text, seconds) in durations {
             assert_eq!(parse_duration(text).ok().map(|duration| duration.as_secs()), seconds, "{text}");
         }

@@ -8,7 +8,7 @@ use crate::cli::args::Global;
 use crate::cli::identity::Identities;
 use crate::cli::message::CliError;
 use crate::cli::secrets::{default_key_file, identity_file, read_key_text, replace_secret};
-use crate::cli::world::{store_path, variable};
+use crate::cli::world::{named_store, variable};
 use crate::crypto::keys::MasterKey;
 use crate::format::age::is_age;
 use crate::format::keyfile::{self, with_slots};
@@ -37,10 +37,7 @@ impl KeyFile {
             Some(path) => path,
             None => default_key_file().ok_or(CliError::NoHome)?,
         };
-        // The current directory is the store of those who name none, and nobody's store for a command that needs none.
-        let store_is_named = global.store.is_some() || variable("VAULT_STORE").is_some();
-        let store = if store_is_named { store_path(global)?.canonicalize().ok() } else { None };
-        let store = store.unwrap_or_else(|| PathBuf::from("/dev/null"));
+        let store = named_store(global)?;
         let mut text = read_key_text(&path, &store)?;
         let encrypted = is_age(&text);
         if let (true, Some(identities)) = (encrypted, identity_file(global)) {

@@ -9,6 +9,7 @@ use crate::cli::child::ChildError;
 use crate::crypto::passphrase::SlotError;
 use crate::keys::KeyError;
 use crate::keys::age::AgeError;
+use crate::keys::paper::PaperError;
 use crate::pipeline::error::RunError;
 use crate::pipeline::port::{Stop, StoreError};
 
@@ -19,6 +20,7 @@ impl CliError {
             CliError::Run(source) => hint_of_run(source),
             CliError::Child(source) => Some(hint_of_child(source).into()),
             CliError::KeyFile { reason, .. } => Some(hint_of_key(reason).into()),
+            CliError::Paper(reason) => Some(hint_of_paper(reason).into()),
             CliError::SecretExposed { path, .. } => Some(format!("run `chmod 600 {}`", path.display())),
             other => {
                 let hint = hint_of_secret(other).or_else(|| hint_of_slot(other)).or_else(|| hint_of_command(other));
@@ -50,6 +52,8 @@ fn hint_of_secret(error: &CliError) -> Option<&'static str> {
             "keep it elsewhere: whoever gets a copy of the store must not get what opens it"
         }
         CliError::KeyFileTooLong(_) => "name the right file: a key file has some hundred bytes",
+        CliError::KeyFileNeeded => "name it with `--key-file`; a passphrase has its own paper",
+        CliError::Threshold { .. } => "give a `--threshold` that is no larger than `--shares`",
         CliError::PassphraseLength => "choose another one",
         CliError::PassphrasesDiffer => "try again: nothing was written",
         CliError::Prompt(_) => "give the passphrase with `--passphrase-file` or `--passphrase-command`",
@@ -110,6 +114,7 @@ fn hint_of_command(error: &CliError) -> Option<&'static str> {
         CliError::OutputIsTerminal => {
             "a dump holds password hashes: use `-o FILE`, a pipe or `-- COMMAND`; `-o -` writes it here all the same"
         }
+        CliError::SecretToTerminal(_) => "use `-o FILE` or a pipe; `-o -` writes it here all the same",
         CliError::OutputInStore(_) => "name a file elsewhere: whoever gets a copy of the store must not get the dump",
         CliError::FileExists(_) => "name another file; `vault unpack --force` replaces one, `vault key new` never does",
         CliError::NotAFile(_) => "redirect standard output to it instead",
@@ -120,6 +125,9 @@ fn hint_of_command(error: &CliError) -> Option<&'static str> {
         CliError::NotAnId(_) => {
             "the names of its parts tell it: `<guid>-<13 digits>-<number>` is a part of `<guid>-<13 digits>`"
         }
+        CliError::Typing(_) => "type it into a file that only you can read, and name that",
+        CliError::SheetsTooLong(_) => "name the files with what was typed, and no others",
+        CliError::Code(_) => "leave it out: the letters are enough",
         CliError::Signals(_) => "see the limits on processes and open files of this user",
         CliError::Report(_) => "see where standard output goes",
         _ => return None,
@@ -134,6 +142,7 @@ fn hint_of_run(error: &RunError) -> Option<String> {
         RunError::NotFound { .. } => {
             "`vault list` shows the backups; when its parts are there and only the manifest is lost, see `vault rebuild-manifest`"
         }
+        RunError::NoSlotOpens { .. } => "try another passphrase, identity or key file; `vault show` lists the slots",
         RunError::Ambiguous { .. } => "give more of the id",
         RunError::Missing { .. } => {
             "bring the object back from another copy of the store; `vault show --objects` lists all that are needed"
@@ -208,7 +217,9 @@ fn hint_of_archive(error: &ArchiveError) -> &'static str {
 fn hint_of_key(error: &KeyError) -> &'static str {
     match error {
         KeyError::File(_) => "name the right file, or take the copy in escrow",
-        KeyError::PackOnly => "use the full key, from escrow if need be",
+        KeyError::PackOnly => {
+            "use the full key or a passphrase, from escrow if need be: what this machine packs can only be read elsewhere"
+        }
         KeyError::Encrypted => "name the identity that opens it with `--identity-file` or VAULT_IDENTITY_FILE",
         KeyError::Age(AgeError::NoMatch(_)) => "give the identity that it is sealed to with `--identity-file`",
         KeyError::Age(AgeError::Program(_)) => {
@@ -235,5 +246,19 @@ fn hint_of_child(error: &ChildError) -> &'static str {
         ChildError::WantsTerminal { .. } => "put the password into `~/.pgpass` or the like",
         ChildError::Unread { .. } => "a consumer has to read the dump to its end: do not trust what it did so far",
         _ => "see what it says above",
+    }
+}
+
+fn hint_of_paper(error: &PaperError) -> &'static str {
+    match error {
+        PaperError::Typed(_) => {
+            "compare it with the paper, letter by letter: B, I, O and 1 do not occur, and the last two of each group are its check"
+        }
+        PaperError::Nothing => "type what stands on the sheet from VAULT-KEY-1 or VAULT-SHARE-1 on",
+        PaperError::TooFew { .. } => "collect more of the sheets that show this fingerprint",
+        PaperError::Keys => "import the sheets of one database at a time, each epoch once",
+        PaperError::Shares(_) => "sort the sheets by the fingerprint that stands on them",
+        PaperError::Twice(_) => "take another sheet in the place of one of the two",
+        PaperError::Fingerprint(_) => "one share is not what it was: try with others",
     }
 }

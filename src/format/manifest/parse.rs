@@ -20,7 +20,7 @@ pub(super) enum Ending {
 }
 
 pub(super) fn split_mac(text: &[u8]) -> Result<(&[u8], [u8; 32]), FormatError> {
-    let refused = || damaged("the manifest does not end in its MAC");
+    let refused = || damaged("it does not end in its MAC");
     let rest = text.strip_suffix(MAC_END).ok_or_else(refused)?;
     let (rest, digits) = rest.split_last_chunk::<64>().ok_or_else(refused)?;
     let body = rest.strip_suffix(MAC_BEGIN).ok_or_else(refused)?;

@@ -1,0 +1,257 @@
+//! `vault key check`: would what is in escrow open the backups? In kilobytes (spec/check.md).
+
+mod metrics;
+mod tell;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use crate::base::failure::FailureClass;
+use crate::base::id::{BackupId, Guid};
+use crate::cli::args::Global;
+use crate::cli::args::key::Check;
+use crate::cli::control::Patience;
+use crate::cli::message::CliError;
+use crate::cli::secrets::{Ask, Way as Source, find, read_key_file};
+use crate::cli::unlock::Opener as SlotOpener;
+use crate::cli::unpack::LATEST;
+use crate::cli::world::{Outside, SystemClock, Teller, open_store};
+use crate::crypto::kdf::Scope;
+use crate::crypto::keys::VaultKeys;
+use crate::format::check_record::Way;
+use crate::format::slot::Slot;
+use crate::keys::KeyError;
+use crate::keys::ring::Keyring;
+use crate::ops::checks::{self, Checks};
+use crate::ops::escrow::{Audit, Depth, Opener, audit};
+use crate::ops::list::{newest_unverified, resolve};
+use crate::pipeline::World;
+use crate::pipeline::error::RunError;
+use crate::pipeline::port::{Clock, Store};
+use crate::pipeline::survey::{Owner, Survey};
+
+/// What was given to open backups with.
+enum Given {
+    Nothing,
+    KeyFile(Keyring),
+    Slots(SlotOpener),
+}
+
+/// What is known of one database after the audit.
+struct Database {
+    guid: Guid,
+    /// Oldest first.
+    audits: Vec<Audit>,
+    /// Every way to the key of the newest backup, and when it was last seen to open it.
+    ways: BTreeMap<Way, Option<u64>>,
+    /// Whether a key vouches for these times.
+    authenticated: bool,
+}
+
+/// Audits.
+///
+/// # Errors
+/// The store cannot be read, or there is nothing to audit. What is wrong with a backup is told by the exit code.
+pub fn run(global: &Global, command: &Check) -> Result<Option<FailureClass>, CliError> {
+    let store = open_store(global)?;
+    let teller = Teller::plain(global);
+    let mut given = given(global, command, &store, &teller)?;
+    let (survey, ids) = subjects(global, &store, command, &given)?;
+    let (outside, _) = Outside::new(global, store, Patience::default())?;
+    let mut databases = Vec::new();
+    for (guid, ids) in ids {
+        let database = look(&outside.world(), &survey, guid, &ids, &mut given, command);
+        databases.push(database.inspect_err(|_| outside.teller.progress().end())?);
+    }
+    outside.teller.progress().end();
+    let now = SystemClock.now_ms();
+    if let Some(path) = &command.metrics_file {
+        metrics::write(path, &databases, now)?;
+    }
+    tell::tell(global, command, &databases, now)?;
+    let failed = databases.iter().flat_map(|database| &database.audits).any(Audit::failed);
+    let doubtful = databases.iter().any(|database| database.is_doubtful(command, now));
+    let class = match (failed, doubtful) {
+        (true, _) => Some(FailureClass::Escrow),
+        (false, true) => Some(FailureClass::Warning),
+        (false, false) => None,
+    };
+    Ok(class.or(teller.class()).or(outside.teller.class()))
+}
+
+/// What there is to open backups with. Nobody is asked, but on request.
+fn given(global: &Global, command: &Check, store: &dyn Store, teller: &Teller) -> Result<Given, CliError> {
+    let place = PathBuf::from(store.location());
+    let source = if command.prompt { Some(Source::Prompt) } else { find(global, Ask::Never)? };
+    match source {
+        None => Ok(Given::Nothing),
+        Some(Source::KeyFile(path)) => match read_key_file(global, &path, &place) {
+            Err(CliError::KeyFile { reason: KeyError::PackOnly, .. }) => {
+                teller.note("a pack-only key opens no backup: only what needs no key is checked");
+                Ok(Given::Nothing)
+            }
+            ring => ring.map(Given::KeyFile),
+        },
+        Some(source) => Ok(Given::Slots(SlotOpener::read(&source, &place, false)?)),
+    }
+}
+
+/// The listing of the store, and the backups that are meant: oldest first, by database.
+#[allow(clippy::type_complexity, reason = "read in one place")]
+fn subjects(
+    global: &Global,
+    store: &dyn Store,
+    command: &Check,
+    given: &Given,
+) -> Result<(Survey, BTreeMap<Guid, Vec<BackupId>>), CliError> {
+    let of_key = match given {
+        Given::KeyFile(ring) => Some(ring.guid()),
+        Given::Nothing | Given::Slots(_) => None,
+    };
+    let only = match command.backup.as_deref() {
+        None => None,
+        Some(LATEST) => match newest_unverified(store, global.guid.or(of_key))? {
+            Ok(id) => Some(id),
+            Err(guids) => return Err(CliError::WhichGuid(guids)),
+        },
+        Some(text) => Some(resolve(store, text)?),
+    };
+    let guid = only.map(|id| id.guid).or(global.guid);
+    let survey = Survey::take(store, &guid.map_or_else(String::new, |guid| format!("{guid}-")))?;
+    let mut ids: BTreeMap<Guid, Vec<BackupId>> = BTreeMap::new();
+    for id in survey.with_manifest().filter(|id| only.is_none_or(|only| only == *id)) {
+        if survey.owner(store, &id)? == Owner::Vault {
+            ids.entry(id.guid).or_default().insert(0, id);
+        }
+    }
+    if ids.is_empty() {
+        let what = format!("in {}", store.location());
+        return Err(RunError::NotFound { what }.into());
+    }
+    Ok((survey, ids))
+}
+
+/// Audits backups of one database, and keeps the record of it.
+fn look(
+    world: &World<'_>,
+    survey: &Survey,
+    guid: Guid,
+    ids: &[BackupId],
+    given: &mut Given,
+    command: &Check,
+) -> Result<Database, CliError> {
+    let depth = Depth { probe: command.probe.unwrap_or(0), index: command.index };
+    let mut audits = Vec::with_capacity(ids.len());
+    for id in ids {
+        let mut open_slot;
+        let mut opener = match given {
+            Given::KeyFile(ring) if ring.guid() == guid => Opener::KeyFile(ring),
+            Given::Slots(opener) => {
+                open_slot = |scope: Scope, slot: &Slot| opener.open(scope, std::slice::from_ref(slot));
+                Opener::Slots(&mut open_slot)
+            }
+            _ => Opener::Nothing,
+        };
+        let audit = audit(world, survey, id, &mut opener, depth)?;
+        world.observer.advanced(audit.bytes_read);
+        audits.push(audit);
+    }
+    let newest = newest(world.store, survey, guid)?;
+    let newest = audits.iter().find(|audit| Some(audit.id) == newest);
+    let (ways, authenticated) = match newest {
+        Some(newest) => {
+            let all_open = audits.iter().all(|audit| !audit.failed() && audit.level > 0);
+            let keys = keys_of(newest, given);
+            let checks = remember(world, survey, newest, keys, all_open && !command.no_record)?;
+            (last_opened(newest, &checks), checks.authenticated)
+        }
+        None => (BTreeMap::new(), false),
+    };
+    Ok(Database { guid, audits, ways, authenticated })
+}
+
+/// The newest backup of a database, audited or not.
+fn newest(store: &dyn Store, survey: &Survey, guid: Guid) -> Result<Option<BackupId>, RunError> {
+    for id in survey.with_manifest().filter(|id| id.guid == guid) {
+        if survey.owner(store, &id)? == Owner::Vault {
+            return Ok(Some(id));
+        }
+    }
+    Ok(None)
+}
+
+/// The keys that the newest backup opened with.
+fn keys_of<'k>(newest: &'k Audit, given: &'k Given) -> Option<&'k VaultKeys> {
+    let manifest = newest.manifest.as_ref().filter(|_| newest.level > 0)?;
+    match given {
+        Given::KeyFile(ring) => ring.of_epoch(manifest.epoch).ok(),
+        Given::Nothing | Given::Slots(_) => newest.keys.as_ref(),
+    }
+}
+
+/// Reads what earlier checks found, and adds this one when everything opened.
+fn remember(
+    world: &World<'_>,
+    survey: &Survey,
+    newest: &Audit,
+    keys: Option<&VaultKeys>,
+    all_open: bool,
+) -> Result<Checks, CliError> {
+    let Some(manifest) = &newest.manifest else {
+        return Ok(Checks::default());
+    };
+    let scope = Scope { guid: newest.id.guid, epoch: manifest.epoch };
+    let mut checks = checks::read(world, survey, scope, keys)?;
+    if let (Some(keys), true) = (keys, all_open) {
+        let slots = |ids: &[[u8; 4]]| ids.iter().map(|id| Way::Slot(*id)).collect::<BTreeSet<Way>>();
+        let mut ways = slots(&newest.opened);
+        if ways.is_empty() {
+            ways.insert(Way::KeyFile);
+        }
+        let mut current = slots(&manifest.slots.iter().map(|slot| slot.id).collect::<Vec<_>>());
+        current.insert(Way::KeyFile);
+        if let Err(error) = checks::write(world, keys, &mut checks, &ways, &current) {
+            world.observer.warn(&format!("the store does not keep that this was checked: {error}"));
+        }
+    }
+    Ok(checks)
+}
+
+/// Every slot of the newest backup, and when it last opened; a backup without slots is opened by a key file.
+fn last_opened(newest: &Audit, checks: &Checks) -> BTreeMap<Way, Option<u64>> {
+    let slots = newest.manifest.iter().flat_map(|manifest| &manifest.slots).map(|slot| Way::Slot(slot.id));
+    let mut ways: BTreeSet<Way> = slots.collect();
+    if ways.is_empty() || checks.opened.contains_key(&Way::KeyFile) {
+        ways.insert(Way::KeyFile);
+    }
+    ways.into_iter().map(|way| (way, checks.opened.get(&way).copied())).collect()
+}
+
+impl Database {
+    /// Whether that way has not been seen to open the newest backup for longer than it may.
+    fn is_overdue(&self, command: &Check, last: Option<u64>, now: u64) -> bool {
+        let age = |max: std::time::Duration| u64::try_from(max.as_millis()).unwrap_or(u64::MAX);
+        command.max_age.map(age).is_some_and(|max| last.is_none_or(|last| now.saturating_sub(last) > max))
+    }
+
+    /// The highest generation of slots under the epoch of the newest backup.
+    fn newest_generation(&self, epoch: u32) -> u64 {
+        let manifests = self.audits.iter().filter_map(|audit| audit.manifest.as_ref());
+        manifests.filter(|manifest| manifest.epoch == epoch).map(|manifest| manifest.generation).max().unwrap_or(0)
+    }
+
+    /// Whether there is something that a person should see to, though every backup opens as far as it was looked at.
+    fn is_doubtful(&self, command: &Check, now: u64) -> bool {
+        let findings = self.audits.iter().any(|audit| !audit.findings.is_empty());
+        findings || self.two_keys().is_some() || self.ways.values().any(|last| self.is_overdue(command, *last, now))
+    }
+
+    /// An epoch under which backups show two fingerprints: one of them is not what it says.
+    fn two_keys(&self) -> Option<u32> {
+        let mut known = BTreeMap::new();
+        let mut manifests = self.audits.iter().filter_map(|audit| audit.manifest.as_ref());
+        manifests
+            .find(|manifest| *known.entry(manifest.epoch).or_insert(manifest.fingerprint) != manifest.fingerprint)
+            .map(|manifest| manifest.epoch)
+    }
+}

@@ -1,0 +1,78 @@
+//! The audit for Prometheus: a file that its node exporter reads.
+
+use std::fmt::Write as _;
+use std::fs::{File, Permissions};
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use super::Database;
+use crate::base::bytes::to_hex;
+use crate::cli::message::CliError;
+use crate::cli::world::OsRandom;
+use crate::ops::escrow::Audit;
+use crate::pipeline::port::Random;
+
+/// Writes the file: whoever reads it sees the old one or the new one.
+///
+/// # Errors
+/// It cannot be written.
+pub fn write(path: &Path, databases: &[Database], now: u64) -> Result<(), CliError> {
+    let failed = |reason| CliError::FileWrite { path: path.into(), reason };
+    let Some(name) = path.file_name() else {
+        return Err(CliError::NotAFile(path.into()));
+    };
+    let mut random = [0; 8];
+    OsRandom.fill(&mut random);
+    let temporary = path.with_file_name(format!(".{}-{}.tmp", name.to_string_lossy(), to_hex(&random)));
+    let written = create(&temporary, &text(databases, now)).and_then(|()| std::fs::rename(&temporary, path));
+    written.map_err(|reason| {
+        let _ = std::fs::remove_file(&temporary);
+        failed(reason)
+    })
+}
+
+/// Another user reads it: the exporter's.
+fn create(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut file = File::options().write(true).create_new(true).open(path)?;
+    file.set_permissions(Permissions::from_mode(0o644))?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+/// The Prometheus text format.
+fn text(databases: &[Database], now: u64) -> String {
+    let count = |database: &Database, which: fn(&Database, &Audit) -> bool| {
+        database.audits.iter().filter(|audit| which(database, audit)).count() as u64
+    };
+    let old_slots = |database: &Database, audit: &Audit| {
+        audit.manifest.as_ref().is_some_and(|found| found.generation < database.newest_generation(found.epoch))
+    };
+    let seconds = |milliseconds: u64| milliseconds / 1000;
+    type Value<'v> = (&'static str, &'static str, &'v dyn Fn(&Database) -> u64);
+    let values: [Value<'_>; 6] = [
+        ("backups", "Backups that were looked at.", &|database| database.audits.len() as u64),
+        ("failed_backups", "Backups that would not open.", &|database| count(database, |_, audit| audit.failed())),
+        ("opened_backups", "Backups that were opened.", &|database| count(database, |_, audit| audit.level > 0)),
+        ("old_slots_backups", "Backups below the newest generation of slots.", &|database| count(database, old_slots)),
+        ("read_bytes", "Bytes that were read.", &|database| database.audits.iter().map(|audit| audit.bytes_read).sum()),
+        ("checked_timestamp_seconds", "When this was looked at.", &|_| seconds(now)),
+    ];
+    let mut text = String::new();
+    for (name, help, value) in values {
+        let _ = writeln!(text, "# HELP vault_escrow_{name} {help}\n# TYPE vault_escrow_{name} gauge");
+        for database in databases {
+            let _ = writeln!(text, "vault_escrow_{name}{{guid=\"{}\"}} {}", database.guid, value(database));
+        }
+    }
+    let name = "vault_escrow_verified_timestamp_seconds";
+    let _ = writeln!(text, "# HELP {name} When a slot or key file last opened every backup; 0 for never.");
+    let _ = writeln!(text, "# TYPE {name} gauge");
+    for database in databases {
+        for (way, last) in &database.ways {
+            let last = seconds(last.unwrap_or(0));
+            let _ = writeln!(text, "{name}{{guid=\"{}\",way=\"{way}\"}} {last}", database.guid);
+        }
+    }
+    text
+}

@@ -1,0 +1,185 @@
+//! What a person, or a program, reads of the audit.
+
+use serde_json::{Value, json};
+
+use super::Database;
+use crate::base::bytes::to_hex;
+use crate::base::time::rfc3339;
+use crate::cli::args::Global;
+use crate::cli::args::key::Check;
+use crate::cli::message::CliError;
+use crate::cli::report::{self, age, bytes};
+use crate::crypto::keys::Fingerprint;
+use crate::format::check_record::Way;
+use crate::format::slot::{Slot, SlotKind};
+use crate::ops::escrow::Audit;
+use crate::pipeline::verify::Finding;
+
+const HEADING: [&str; 9] = ["BACKUP", " LEVEL", "KEY", " EPOCH", " GENERATION", "SLOTS", " HEADERS", " READ", "RESULT"];
+
+/// Tells it.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub fn tell(global: &Global, command: &Check, databases: &[Database], now: u64) -> Result<(), CliError> {
+    if global.json {
+        report::json(&document(command, databases, now))?;
+        return Ok(());
+    }
+    for database in databases {
+        let rows: Vec<Vec<String>> = database.audits.iter().map(|audit| row(database, audit)).collect();
+        report::table(&HEADING, &rows)?;
+        report::lines(&remarks(command, database, now))?;
+    }
+    report::lines(&[summary(databases)])?;
+    Ok(())
+}
+
+/// What was looked at, in words: a check that looked at less than somebody thinks is worse than none.
+const fn level(level: u8) -> &'static str {
+    match level {
+        0 => "no key was used: manifests and slots are legal as far as that can be told",
+        1 => "keys, MACs and the header of every part",
+        2 => "keys, MACs, the header of every part, and segments drawn by lot",
+        _ => "keys, MACs, the header of every part, and the index",
+    }
+}
+
+fn summary(databases: &[Database]) -> String {
+    let audits = || databases.iter().flat_map(|database| &database.audits);
+    let failed = audits().filter(|audit| audit.failed()).count();
+    let read: u64 = audits().map(|audit| audit.bytes_read).sum();
+    let lowest = audits().filter(|audit| !audit.failed()).map(|audit| audit.level).min();
+    let verdict = match (failed, lowest) {
+        (0, Some(0)) => "nothing was opened".to_owned(),
+        (0, _) => "all open".to_owned(),
+        (failed, _) => format!("{failed} WOULD NOT OPEN"),
+    };
+    let looked = lowest.map_or("nothing", level);
+    format!("{} looked at, {verdict}; {} read; {looked}", audits().count(), bytes(read))
+}
+
+fn row(database: &Database, audit: &Audit) -> Vec<String> {
+    let result = match (audit.failed(), audit.level) {
+        (true, _) => "FAILS",
+        (false, 0) => "not opened",
+        (false, _) => "opens",
+    };
+    let mut row = vec![audit.id.to_string(), audit.level.to_string()];
+    match &audit.manifest {
+        None => row.resize(HEADING.len() - 3, String::new()),
+        Some(manifest) => {
+            let newest = database.newest_generation(manifest.epoch);
+            let generation = match manifest.generation {
+                own if own < newest => format!("{own} of {newest}"),
+                own => own.to_string(),
+            };
+            row.extend([
+                Fingerprint(manifest.fingerprint).short(),
+                manifest.epoch.to_string(),
+                generation,
+                manifest.slots.iter().map(|slot| slot_text(audit, slot)).collect::<Vec<_>>().join(" "),
+            ]);
+        }
+    }
+    row.extend([audit.headers.to_string(), bytes(audit.bytes_read), result.into()]);
+    row
+}
+
+/// `passphrase:1a2b3c4d:opens`.
+fn slot_text(audit: &Audit, slot: &Slot) -> String {
+    let opens = if audit.opened.contains(&slot.id) { ":opens" } else { "" };
+    format!("{}:{}{opens}", kind(slot), to_hex(&slot.id))
+}
+
+const fn kind(slot: &Slot) -> &'static str {
+    match slot.kind {
+        SlotKind::Passphrase { .. } => "passphrase",
+        SlotKind::Age { .. } => "age",
+    }
+}
+
+/// Findings, and when each way was last seen to work.
+fn remarks(command: &Check, database: &Database, now: u64) -> Vec<String> {
+    let mut lines = Vec::new();
+    for audit in &database.audits {
+        for Finding { class, what, hinders_restore } in &audit.findings {
+            let note = if *hinders_restore { "" } else { ", not needed for a restore" };
+            lines.push(format!("  {}: {what}{note}", class.name()));
+        }
+        if audit.segments.0 > 0 {
+            lines.push(format!("  {}: {} of {} segments opened", audit.id, audit.segments.0, audit.segments.1));
+        }
+    }
+    if let Some(epoch) = database.two_keys() {
+        lines.push(format!(
+            "  backups of epoch {epoch} show two fingerprints: one of them is forged, or of another key"
+        ));
+    }
+    for (way, last) in &database.ways {
+        let name = match way {
+            Way::KeyFile => "key file".to_owned(),
+            Way::Slot(_) => format!("slot {way}"),
+        };
+        let when = last.map_or("never".to_owned(), |last| format!("{}, {}", rfc3339(last), age(last, now)));
+        let trust = if database.authenticated || last.is_none() { "" } else { " (unauthenticated: no key was used)" };
+        let overdue = if database.is_overdue(command, *last, now) { ": OVERDUE" } else { "" };
+        lines.push(format!("  {name} last opened everything: {when}{trust}{overdue}"));
+    }
+    lines
+}
+
+fn document(command: &Check, databases: &[Database], now: u64) -> Value {
+    let backups = databases.iter().flat_map(|database| database.audits.iter().map(|audit| backup(database, audit)));
+    let ways = databases.iter().map(|database| {
+        let ways = database.ways.iter().map(|(way, last)| {
+            json!({
+                "way": way.to_string(),
+                "last_opened": last.map(rfc3339),
+                "overdue": database.is_overdue(command, *last, now),
+            })
+        });
+        json!({
+            "guid": database.guid.to_string(),
+            "authenticated": database.authenticated,
+            "two_keys": database.two_keys().is_some(),
+            "ways": ways.collect::<Vec<_>>(),
+        })
+    });
+    json!({
+        "version": 1,
+        "message_type": "key-check",
+        "backups": backups.collect::<Vec<_>>(),
+        "databases": ways.collect::<Vec<_>>(),
+    })
+}
+
+fn backup(database: &Database, audit: &Audit) -> Value {
+    let findings = audit.findings.iter().map(|finding| {
+        json!({
+            "class": finding.class.name(),
+            "what": finding.what,
+            "hinders_restore": finding.hinders_restore,
+        })
+    });
+    let manifest = audit.manifest.as_ref();
+    let slots = manifest
+        .iter()
+        .flat_map(|manifest| &manifest.slots)
+        .map(|slot| json!({ "id": to_hex(&slot.id), "type": kind(slot), "opened": audit.opened.contains(&slot.id) }));
+    json!({
+        "id": audit.id.to_string(),
+        "level": audit.level,
+        "opens": if audit.level > 0 || audit.failed() { json!(!audit.failed()) } else { Value::Null },
+        "epoch": manifest.map(|manifest| manifest.epoch),
+        "fingerprint": manifest.map(|manifest| to_hex(&manifest.fingerprint)),
+        "generation": manifest.map(|manifest| manifest.generation),
+        "newest_generation": manifest.map(|manifest| database.newest_generation(manifest.epoch)),
+        "slots": slots.collect::<Vec<_>>(),
+        "headers": audit.headers,
+        "segments_opened": audit.segments.0,
+        "segments": audit.segments.1,
+        "bytes_read": audit.bytes_read,
+        "findings": findings.collect::<Vec<_>>(),
+    })
+}

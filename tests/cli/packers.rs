@@ -1,0 +1,121 @@
+//! A host that holds a pack-only key: what works there, and what does not.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+use crate::place::{Place, noise, run};
+
+/// A place whose host has `host.key`, made from `key`.
+fn with_host() -> Place {
+    let place = Place::with_key();
+    let told = place.ok(&["key", "pack-only", "-o", "host.key"], b"");
+    assert!(told.contains("fingerprint  ") && !told.contains("VAULT-PACK-1"), "{told}");
+    place
+}
+
+/// `vault` with the host's key.
+fn on_host(place: &Place, arguments: &[&str]) -> Command {
+    let mut command = place.keyless(arguments);
+    command.env("VAULT_KEY_FILE", place.path("host.key"));
+    command
+}
+
+#[test]
+fn a_host_packs_lists_and_verifies_digests() {
+    let place = with_host();
+    let dump = noise(1 << 20, 1);
+    place.pack(&[], &dump);
+    let packed = run(on_host(&place, &["pack", "--json"]), &[&dump[..], b"more"].concat());
+    assert_eq!(packed.code, Some(0), "{packed:?}");
+    let summary = String::from_utf8(packed.out).unwrap();
+    assert!(summary.contains("\"seq\": 2"), "{summary}");
+    assert!(fs::metadata(place.store()).unwrap().is_dir());
+    let stored: u64 = place.objects().iter().map(|name| fs::metadata(place.store().join(name)).unwrap().len()).sum();
+    assert!(stored < (3 << 20) / 2, "{stored} bytes: the second backup was stored whole");
+
+    let list = run(on_host(&place, &["list"]), b"");
+    let table = String::from_utf8(list.out).unwrap();
+    assert_eq!((list.code, table.matches("unverified").count()), (Some(0), 2), "{table}");
+    let honest = "vault: a pack-only key opens no manifest: manifests are read and not verified";
+    assert!(list.err.contains(honest), "{}", list.err);
+    let show = run(on_host(&place, &["show", "latest"]), b"");
+    assert_eq!(show.code, Some(0), "{show:?}");
+    assert!(String::from_utf8(show.out).unwrap().contains("manifest    unverified"));
+    let verified = run(on_host(&place, &["verify", "--all", "--read-data"]), b"");
+    let told = String::from_utf8(verified.out).unwrap();
+    assert_eq!(verified.code, Some(0), "{told}{}", verified.err);
+    assert!(told.starts_with("level: SHA-256 of every object\n") && told.contains("manifest unverified"), "{told}");
+    assert!(verified.err.contains(honest), "{}", verified.err);
+
+    assert_eq!(place.unpack("latest").out, [&dump[..], b"more"].concat(), "the full key opens what the host packed");
+}
+
+#[test]
+fn a_host_reads_nothing() {
+    let place = with_host();
+    let theirs = place.pack(&[], b"theirs");
+    let own = run(on_host(&place, &["pack", "-q"]), b"own");
+    let own = String::from_utf8(own.out).unwrap().trim().to_owned();
+    let before = place.objects();
+    let mut tried = 0;
+    for arguments in [
+        ["unpack", &own].as_slice(),
+        &["unpack", &theirs],
+        &["unpack", "latest"],
+        &["unpack", "latest", "-o", "out"],
+        &["unpack", "latest", "--check-first"],
+        &["rebuild-manifest", &own],
+        &["key", "pack-only"],
+    ] {
+        let ran = run(on_host(&place, arguments), b"");
+        ran.fails(&arguments.join(" "), 12, "the key file `");
+        assert!(ran.err.contains("it holds a pack-only key, which writes backups and opens none"), "{}", ran.err);
+        assert!(ran.out.is_empty(), "{arguments:?} released something");
+        tried += 1;
+    }
+    assert_eq!(tried, 7);
+    assert_eq!(place.objects(), before);
+    assert!(!place.path("out").exists());
+}
+
+#[test]
+fn a_pack_only_key_is_kept_like_a_key() {
+    let place = with_host();
+    let mode = fs::metadata(place.path("host.key")).unwrap().permissions().mode() & 0o7777;
+    assert_eq!(mode, 0o600);
+    let text = fs::read_to_string(place.path("host.key")).unwrap();
+    assert!(text.contains("\nVAULT-PACK-1") && !text.contains("VAULT-KEY"), "{text}");
+    // Not twice, not into the store, and not under another name for the same.
+    run(place.command(&["key", "pack-only", "-o", "host.key"]), b"").fails("again", 11, "`host.key` exists already");
+    fs::create_dir(place.store()).unwrap();
+    run(place.command(&["key", "pack-only", "-o", "store/host.key"]), b"").fails("store", 2, "the pack-only key `");
+    // Through a pipe it is the same; where the shell left it open to others, it is refused.
+    let piped = run(place.command(&["key", "pack-only"]), b"");
+    assert_eq!(piped.code, Some(0), "{piped:?}");
+    let line = |text: &str| text.lines().find(|line| line.starts_with("VAULT-PACK-1")).map(str::to_owned);
+    assert_eq!(line(&String::from_utf8(piped.out).unwrap()), line(&text));
+    fs::set_permissions(place.path("host.key"), Permissions::from_mode(0o644)).unwrap();
+    run(on_host(&place, &["pack"]), b"dump").fails("exposed", 2, "the key file `");
+    fs::set_permissions(place.path("host.key"), Permissions::from_mode(0o600)).unwrap();
+    // A key and a pack-only key in one file are no key file.
+    let both = [fs::read_to_string(place.path("key")).unwrap(), text.clone()].concat();
+    fs::write(place.path("host.key"), both).unwrap();
+    run(on_host(&place, &["pack"]), b"dump").fails("both", 13, "the key file `");
+    // A letter is wrong.
+    fs::write(place.path("host.key"), text.replace("VAULT-PACK-1", "VAULT-PACK-1Q")).unwrap();
+    run(on_host(&place, &["pack"]), b"dump").fails("mistyped", 13, "the key file `");
+}
+
+#[test]
+fn a_host_of_a_passphrase_copies_its_slots() {
+    let place = crate::place::with_passphrases();
+    let founded = run(crate::place::with(&place, "right", &["pack", "-q", "--kdf", "small"]), b"first");
+    assert_eq!(founded.code, Some(0), "{founded:?}");
+    let made = run(crate::place::with(&place, "right", &["key", "pack-only", "-o", "host.key"]), b"");
+    assert_eq!(made.code, Some(0), "{made:?}");
+    let packed = run(on_host(&place, &["pack", "-q"]), b"second");
+    assert_eq!(packed.code, Some(0), "{packed:?}");
+    let back = run(crate::place::with(&place, "right", &["unpack", "-q", "latest"]), b"");
+    assert_eq!(back.out, b"second", "{}", back.err);
+}
