@@ -4,7 +4,7 @@
 //! stored. It comes back as the same bytes, or not at all. `ARCHITECTURE.md` is the tour; `spec/` is the format.
 //!
 //! ```text
-//! main → cli → { ops, store, observe } → pipeline → { archive, keys, index } → { crypto, format, chunk, dump } → base
+//! main → cli → { ops, store, observe } → pipeline → { archive, keys, index } → { crypto, format, chunk, dump, legacy } → base
 //! ```
 //!
 //! An arrow means "may use anything to its right"; rooms in one brace do not use each other. `tests/tidy.rs` holds this. `fuzzing` stands
@@ -19,6 +19,7 @@ pub mod chunk;
 pub mod crypto;
 pub mod dump;
 pub mod format;
+pub mod legacy;
 
 pub mod archive;
 pub mod index;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// Rooms by layer: a room may use any layer before its own, and itself.
 const LAYERS: [&[&str]; 7] = [
     &["base"],
-    &["crypto", "format", "chunk", "dump"],
+    &["crypto", "format", "chunk", "dump", "legacy"],
     &["archive", "keys", "index"],
     &["pipeline"],
     &["ops", "store", "observe"],
