@@ -25,6 +25,7 @@ pub mod signals;
 
 mod identity;
 mod key;
+mod legacy;
 mod list;
 mod memory;
 mod output;
@@ -78,6 +79,7 @@ fn run(arguments: Arguments) -> Result<Option<FailureClass>, CliError> {
         Command::List(command) => list::run(&global, &command),
         Command::Show(command) => show::run(&global, &command),
         Command::Verify(command) => verify::run(&global, &command),
+        Command::Legacy(command) => legacy::run(&global, command),
         Command::RebuildManifest(command) => rebuild::run(&global, &command),
     }
 }

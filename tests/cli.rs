@@ -3,6 +3,8 @@
 //!
 //! Every run has a cleared environment and directories of its own. The files in `tests/cli` each count their cases.
 
+#[path = "cli/archives.rs"]
+mod archives;
 #[path = "cli/audits.rs"]
 mod audits;
 #[path = "cli/children.rs"]
@@ -15,6 +17,10 @@ mod edges;
 mod escrow;
 #[path = "cli/keys.rs"]
 mod keys;
+#[path = "cli/legacy.rs"]
+mod legacy;
+#[path = "cli/legacy_damage.rs"]
+mod legacy_damage;
 #[path = "cli/packers.rs"]
 mod packers;
 #[path = "cli/paper.rs"]

@@ -141,6 +141,31 @@ fn a_gibibyte_takes_no_more_memory_than_a_quarter_of_it() {
     assert!(large_unpack < small_unpack + 24 * MIB, "{} and {} MiB", small_unpack / MIB, large_unpack / MIB);
 }
 
+/// What a legacy archive may take, whatever it holds.
+const LEGACY_PEAK_MAX: u64 = 32 * MIB;
+
+/// Zeros are a thousand times shorter in gzip, and a million times in gzip inside gzip.
+#[test]
+fn a_legacy_archive_takes_no_memory_for_what_it_holds() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = |name: &str| directory.path().join(name);
+    let make = "umask 077; printf key >key; head -c 400M /dev/zero | gzip -c >1.gz && gzip -c <1.gz >2.gz || exit
+        for n in 1 2; do openssl enc -aes256 -md md5 -pass file:key -in $n.gz -out $n 2>&1 || exit; done";
+    let made = Command::new("sh").args(["-c", make]).current_dir(directory.path()).output().expect("sh");
+    assert!(made.status.success(), "install Debian's packages gzip and openssl: {made:?}");
+    for (archive, options) in [("1", &[][..]), ("2", &["--gunzip"])] {
+        let mut unpack = vault(directory.path(), &["-q", "legacy", "unpack", "-", "--legacy-key-file"]);
+        unpack.arg(path("key")).args(options).stdin(fs::File::open(path(archive)).expect("an archive"));
+        let child = unpack.stdout(Stdio::piped()).spawn().expect("vault runs");
+        let peak = watch(child, |_, output| {
+            let bytes = std::io::copy(&mut output.expect("a pipe"), &mut std::io::sink()).expect("vault writes");
+            assert_eq!(bytes, 400 * MIB);
+        });
+        println!("legacy {options:?}: {} MiB", peak / MIB);
+        assert!(peak < LEGACY_PEAK_MAX, "{options:?}: {} MiB", peak / MIB);
+    }
+}
+
 #[test]
 fn workers_take_what_the_specification_says() {
     let (few, _) = both(128 * MIB, &["--threads", "2"]);

@@ -5,6 +5,7 @@
 
 mod help;
 pub mod key;
+mod legacy;
 mod values;
 
 use std::ffi::OsString;
@@ -18,6 +19,7 @@ use crate::crypto::keys::Fingerprint;
 use crate::pipeline::pack::Level;
 use help::{ABOUT_KEYS, EXIT_ALL, EXIT_LIST, EXIT_PACK, EXIT_REBUILD, EXIT_SHOW, EXIT_UNPACK, EXIT_VERIFY};
 use key::KeyCommand;
+pub use legacy::{LegacyArchive, LegacyCommand, LegacyImport, LegacyUnpack};
 use values::{parse_duration, parse_fingerprint, parse_level, parse_size, parse_tag};
 
 /// Encrypted, deduplicating archives of database dumps.
@@ -102,6 +104,9 @@ pub enum Command {
     /// Verify backups: presence and size; with --read-data, and with a key, everything.
     #[command(after_help = EXIT_VERIFY)]
     Verify(Verify),
+    /// Read archives of the a9s backup manager: `openssl enc -aes256` around gzip.
+    #[command(subcommand)]
+    Legacy(LegacyCommand),
     /// Write a manifest that was lost anew, from the parts of its backup.
     #[command(after_help = EXIT_REBUILD, after_long_help = [ABOUT_KEYS, "\n\n", EXIT_REBUILD].concat())]
     RebuildManifest(RebuildManifest),
@@ -110,6 +115,20 @@ pub enum Command {
 /// `vault pack`.
 #[derive(Args)]
 pub struct Pack {
+    /// What becomes of the dump.
+    #[command(flatten)]
+    pub how: HowToPack,
+    /// Take an empty dump for a dump.
+    #[arg(long)]
+    pub allow_empty: bool,
+    /// The command whose output is the dump; there is a backup only if it exits with status 0.
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+}
+
+/// How a dump is packed, wherever it comes from.
+#[derive(Args)]
+pub struct HowToPack {
     /// zstd level, 1 to 19; auto: as high as the wait for the input pays for, up to 6.
     #[arg(long, value_name = "LEVEL", default_value = "2", value_parser = parse_level)]
     pub level: Level,
@@ -128,9 +147,6 @@ pub struct Pack {
     /// Before the commit, recompute from the catalogues in the store which chunks the backup consists of.
     #[arg(long)]
     pub paranoid: bool,
-    /// Take an empty dump for a dump.
-    #[arg(long)]
-    pub allow_empty: bool,
     /// A note for the manifest, in clear text: whoever can list the store can read it. Up to 32, each with a key of its own; up to 64
     /// bytes of key and 256 of value.
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = parse_tag)]
@@ -150,9 +166,6 @@ pub struct Pack {
     /// What a guess of a new passphrase costs: 256 MiB, 64 MiB or 2 GiB of memory.
     #[arg(long, value_name = "COST", default_value = "default", hide_short_help = true)]
     pub kdf: Kdf,
-    /// The command whose output is the dump; there is a backup only if it exits with status 0.
-    #[arg(last = true, value_name = "COMMAND")]
-    pub command: Vec<OsString>,
 }
 
 /// What a guess of a new passphrase costs.
@@ -255,6 +268,6 @@ mod tests {
         }
         let mut checked = 0;
         check(&mut Arguments::command(), &mut checked);
-        assert_eq!(checked, 16);
+        assert_eq!(checked, 18);
     }
 }

@@ -4,6 +4,7 @@
 //! names and commands. Neither ever holds a secret or a byte of a dump.
 
 mod hint;
+mod legacy;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use crate::cli::child::ChildError;
 use crate::crypto::keys::Fingerprint;
 use crate::keys::KeyError;
 use crate::keys::paper::PaperError;
+use crate::ops::legacy::ImportError;
 use crate::pipeline::error::RunError;
 use crate::pipeline::port::StoreError;
 
@@ -26,6 +28,21 @@ pub enum CliError {
     /// The producer or the consumer failed.
     #[error(transparent)]
     Child(#[from] ChildError),
+    /// A legacy archive cannot be read.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    /// No way to the key of a legacy archive.
+    #[error("there is no old key: no file, no command, and no terminal to ask for one")]
+    NoLegacyKey,
+    /// Empty or too long.
+    #[error("an old key has 1 to 1024 bytes")]
+    LegacyKeyLength,
+    /// The command that prints the old key failed.
+    #[error("the old key's command {0}")]
+    LegacyKeyCommand(String),
+    /// A pipe or a directory, where a file is read twice.
+    #[error("`{}` is not a regular file, which can be read twice", .0.display())]
+    ArchiveNotAFile(PathBuf),
     /// The consumer did not read all of its input.
     #[error("`{0}` closed its input before the end of the dump")]
     ConsumerClosed(String),
@@ -179,6 +196,9 @@ pub enum CliError {
     /// The dump would be typed.
     #[error("standard input is a terminal, and no command is given")]
     InputIsTerminal,
+    /// An archive would be typed.
+    #[error("standard input is a terminal, and no archive comes from there")]
+    ArchiveIsTerminal,
     /// The dump would fill the terminal.
     #[error("refusing to write a dump to the terminal")]
     OutputIsTerminal,
@@ -259,6 +279,7 @@ impl CliError {
         match self {
             CliError::Run(source) => source.class(),
             CliError::Child(source) => source.class(),
+            CliError::Import(source) => source.class(),
             CliError::ConsumerClosed(_) => FailureClass::Source,
             CliError::KeyFile { reason, .. } => reason.class(),
             CliError::Paper(reason) => reason.class(),
@@ -273,6 +294,7 @@ impl CliError {
             CliError::Report(error) if error.kind() == io::ErrorKind::BrokenPipe => FailureClass::Pipe,
             CliError::FileWrite { .. }
             | CliError::PassphraseCommand(_)
+            | CliError::LegacyKeyCommand(_)
             | CliError::Prompt(_)
             | CliError::Typing(_)
             | CliError::Code(_)
@@ -289,6 +311,10 @@ impl CliError {
             | CliError::Unslotted
             | CliError::NoIdentity(_)
             | CliError::Untrusted { .. }
+            | CliError::NoLegacyKey
+            | CliError::LegacyKeyLength
+            | CliError::ArchiveNotAFile(_)
+            | CliError::ArchiveIsTerminal
             | CliError::TwoKeys(..)
             | CliError::PassphraseInEnvironment
             | CliError::SecretUnreadable { .. }

@@ -3,6 +3,7 @@
 //! Whatever goes wrong must not look like success: the file appears under its name when it is whole, and the command is killed before its
 //! input ends. Standard output cannot be taken back; there the exit code tells.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -15,8 +16,10 @@ use rustix::fs::{CWD, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 use crate::base::bytes::to_hex;
+use crate::cli::child::{Children, Consumer};
 use crate::cli::message::CliError;
 use crate::cli::world::OsRandom;
+use crate::pipeline::error::RunError;
 use crate::pipeline::port::{Control, Random};
 
 /// Bytes that go out in one call.
@@ -95,6 +98,50 @@ impl Write for Standard {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// Brings what `release` writes to where it is to go: the file, the command, or standard output.
+///
+/// # Errors
+/// Those of `release`, or it did not arrive whole.
+pub fn deliver(
+    file: Option<NewFile>,
+    command: &[OsString],
+    children: &Children,
+    control: Arc<dyn Control>,
+    release: impl FnOnce(&mut dyn Write) -> Result<(), CliError>,
+) -> Result<(), CliError> {
+    match file {
+        Some(mut file) => {
+            release(&mut file)?;
+            file.finish()
+        }
+        None if command.is_empty() => {
+            let mut output = Standard::open(control).map_err(RunError::Output)?;
+            release(&mut output)?;
+            Ok(output.finish().map_err(RunError::Output)?)
+        }
+        None => feed(command, Consumer::spawn(command, children, control)?, release),
+    }
+}
+
+/// Feeds the consumer. It sees the end of its input only after the whole dump.
+fn feed(
+    command: &[OsString],
+    mut consumer: Consumer,
+    release: impl FnOnce(&mut dyn Write) -> Result<(), CliError>,
+) -> Result<(), CliError> {
+    match release(&mut consumer) {
+        Ok(()) => Ok(consumer.finish()?),
+        Err(error) => Err(match (consumer.kill(), error) {
+            (Some(died), CliError::Run(RunError::Output(_))) => died.into(),
+            (None, CliError::Run(RunError::Output(_))) => {
+                let program = command.first().map(|program| program.to_string_lossy().into_owned());
+                CliError::ConsumerClosed(program.unwrap_or_default())
+            }
+            (_, error) => error,
+        }),
     }
 }
 

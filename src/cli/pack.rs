@@ -1,5 +1,6 @@
 //! `vault pack`: a command's output, or standard input, becomes a backup.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{IsTerminal, Read};
 use std::os::fd::AsFd;
@@ -9,12 +10,12 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::base::failure::FailureClass;
-use crate::cli::args::{Global, Pack};
+use crate::cli::args::{Global, HowToPack, Pack};
 use crate::cli::child::{Children, Producer};
 use crate::cli::control::{Patience, RunControl, Watched};
 use crate::cli::message::CliError;
 use crate::cli::report::{self, bytes};
-use crate::cli::secrets::{Ask, find};
+use crate::cli::secrets::{Ask, Way, find};
 use crate::cli::signals::Signals;
 use crate::cli::unlock::{Packing, for_packing};
 use crate::cli::world::{Outside, Teller, cache_place, store_path, threads};
@@ -33,22 +34,47 @@ pub fn run(global: &Global, command: Pack) -> Result<Option<FailureClass>, CliEr
     if command.command.is_empty() && std::io::stdin().is_terminal() {
         return Err(CliError::InputIsTerminal);
     }
-    check_tags(&command.tags)?;
-    let segment = segment_size(&command)?;
-    // Before the store is made: whoever has no key leaves nothing behind.
-    let way = find(global, Ask::Allowed)?.ok_or(CliError::NoKey)?;
+    let way = prepare(global, &command.how)?;
+    let Pack { how, allow_empty, command } = command;
+    let patience = Patience { timeout: how.timeout, stall_timeout: how.stall_timeout };
+    pack_from(global, how, &way, allow_empty, |store, teller| start(store, teller, patience, &command))
+}
+
+/// The way to the key, once what is asked for is found to be possible: before the dump is begun, and before the store is made.
+///
+/// # Errors
+/// A tag or a size that cannot be, or there is no key.
+pub fn prepare(global: &Global, how: &HowToPack) -> Result<Way, CliError> {
+    check_tags(&how.tags)?;
+    segment_size(how)?;
+    // Whoever has no key leaves nothing behind.
+    find(global, Ask::Allowed)?.ok_or(CliError::NoKey)
+}
+
+/// Packs the input that `begin` starts.
+///
+/// # Errors
+/// There is no new backup.
+pub fn pack_from(
+    global: &Global,
+    how: HowToPack,
+    way: &Way,
+    allow_empty: bool,
+    begin: impl FnOnce(LocalStore, Teller) -> Result<(Outside, Box<dyn Read + Send>), CliError>,
+) -> Result<Option<FailureClass>, CliError> {
+    let segment = segment_size(&how)?;
     let store = LocalStore::open_or_create(&store_path(global)?)?;
     let unlocking = Teller::plain(global);
-    let packing = for_packing(global, &way, &store, &command, &unlocking)?;
+    let packing = for_packing(global, way, &store, &how, &unlocking)?;
     let teller = Teller::new(global);
     let keys = &packing.ring.keys;
-    let place = match command.no_cache {
+    let place = match how.no_cache {
         true => CachePlace::None,
         false => cache_place(&store, keys.scope, &teller),
     };
     let began = Instant::now();
-    let (outside, input) = start(store, teller, &command)?;
-    let options = options(command, segment, &packing);
+    let (outside, input) = begin(store, teller)?;
+    let options = PackOptions { allow_empty, ..options(how, segment, &packing) };
     let packed = pack(&outside.world(), keys, &place, options, input);
     outside.teller.progress().end();
     let packed = packed.inspect_err(|_| outside.control.kill_producer())?;
@@ -63,16 +89,20 @@ pub fn run(global: &Global, command: Pack) -> Result<Option<FailureClass>, CliEr
 }
 
 /// Starts the producer, if there is one, and the clock of the run.
-fn start(store: LocalStore, teller: Teller, command: &Pack) -> Result<(Outside, Box<dyn Read + Send>), CliError> {
+fn start(
+    store: LocalStore,
+    teller: Teller,
+    patience: Patience,
+    command: &[OsString],
+) -> Result<(Outside, Box<dyn Read + Send>), CliError> {
     let children = Children::default();
     let signals = Signals::install(&children).map_err(CliError::Signals)?;
-    let patience = Patience { timeout: command.timeout, stall_timeout: command.stall_timeout };
-    let (control, input): (_, Box<dyn Read + Send>) = if command.command.is_empty() {
+    let (control, input): (_, Box<dyn Read + Send>) = if command.is_empty() {
         let input = std::io::stdin().as_fd().try_clone_to_owned().map_err(RunError::Input)?;
         let control = Arc::new(RunControl::new(patience, signals, None));
         (Arc::clone(&control), Box::new(Watched::new(File::from(input), control)))
     } else {
-        let (producer, output) = Producer::spawn(&command.command, &children)?;
+        let (producer, output) = Producer::spawn(command, &children)?;
         let control = Arc::new(RunControl::new(patience, signals, Some(producer)));
         (Arc::clone(&control), Box::new(Watched::new(output, control)))
     };
@@ -80,24 +110,24 @@ fn start(store: LocalStore, teller: Teller, command: &Pack) -> Result<(Outside, 
     Ok((outside, input))
 }
 
-fn segment_size(command: &Pack) -> Result<SegmentSize, CliError> {
-    let Some(bytes) = command.segment_size else {
-        return Ok(SegmentSize::for_part_bytes(command.part_size));
+fn segment_size(how: &HowToPack) -> Result<SegmentSize, CliError> {
+    let Some(bytes) = how.segment_size else {
+        return Ok(SegmentSize::for_part_bytes(how.part_size));
     };
     let log2 = bytes.is_power_of_two().then(|| bytes.trailing_zeros() as u8);
     log2.and_then(SegmentSize::from_log2).ok_or(CliError::SegmentSize)
 }
 
-fn options(command: Pack, segment: SegmentSize, packing: &Packing) -> PackOptions {
+fn options(how: HowToPack, segment: SegmentSize, packing: &Packing) -> PackOptions {
     PackOptions {
-        level: command.level,
-        part_bytes: command.part_size,
+        level: how.level,
+        part_bytes: how.part_size,
         segment,
-        threads: threads(command.threads),
-        reuse: if command.full { Reuse::Full } else { Reuse::Allowed },
-        paranoid: command.paranoid,
-        allow_empty: command.allow_empty,
-        tags: command.tags,
+        threads: threads(how.threads),
+        reuse: if how.full { Reuse::Full } else { Reuse::Allowed },
+        paranoid: how.paranoid,
+        allow_empty: false,
+        tags: how.tags,
         tool: format!("vault {}", env!("CARGO_PKG_VERSION")),
         slots: packing.ring.slots.clone(),
         generation: packing.ring.generation,

@@ -22,6 +22,7 @@ use crate::format::age::is_age;
 use crate::keys::packing::PackRing;
 use crate::keys::ring::Keyring;
 use crate::keys::slots::Passphrase;
+use crate::legacy::derive::LegacyKey;
 
 /// Permissions that nobody but the owner may have.
 const OTHERS: u32 = 0o066;
@@ -191,6 +192,39 @@ pub fn read_passphrase(way: &Way, store: &Path, twice: bool) -> Result<Passphras
     Passphrase::new(bytes).ok_or(CliError::PassphraseLength)
 }
 
+/// Reads the old key of a legacy archive: the first line of a file or of what a command prints, or what somebody types.
+///
+/// # Errors
+/// It cannot be had, or is none; or its file lies inside the store, if there is one.
+pub fn read_legacy_key(
+    file: Option<&Path>,
+    command: Option<&OsStr>,
+    store: Option<&Path>,
+) -> Result<LegacyKey, CliError> {
+    let what = "old key's file";
+    let bytes = match (file, command) {
+        (Some(path), _) => {
+            let mut file = open_private(what, path)?;
+            if let Some(store) = store {
+                refuse_in_store(what, path, store)?;
+            }
+            let unreadable = |reason| CliError::SecretUnreadable { what, path: path.into(), reason };
+            read_limited(&mut file, PASSPHRASE_READ_MAX).map_err(unreadable)?
+        }
+        (None, Some(command)) => run_command(command).map_err(|error| match error {
+            CliError::PassphraseCommand(how) => CliError::LegacyKeyCommand(how),
+            other => other,
+        })?,
+        (None, None) if has_terminal() => {
+            let _silence = Silence::begin().map_err(CliError::Prompt)?;
+            let typed = rpassword::prompt_password("old key: ").map(Zeroizing::new).map_err(CliError::Prompt)?;
+            Zeroizing::new(typed.as_bytes().to_vec())
+        }
+        (None, None) => return Err(CliError::NoLegacyKey),
+    };
+    LegacyKey::new(bytes).ok_or(CliError::LegacyKeyLength)
+}
+
 /// Reads a file that nobody else may read and that is not part of the store.
 ///
 /// # Errors
@@ -201,8 +235,16 @@ pub fn read_secret(
     store: &Path,
     limit: usize,
 ) -> Result<Zeroizing<Vec<u8>>, CliError> {
+    let mut file = open_private(what, path)?;
+    refuse_in_store(what, path, store)?;
     let unreadable = |reason| CliError::SecretUnreadable { what, path: path.into(), reason };
-    let mut file = File::open(path).map_err(unreadable)?;
+    read_limited(&mut file, limit).map_err(unreadable)
+}
+
+/// Opens a file that nobody else may read.
+fn open_private(what: &'static str, path: &Path) -> Result<File, CliError> {
+    let unreadable = |reason| CliError::SecretUnreadable { what, path: path.into(), reason };
+    let file = File::open(path).map_err(unreadable)?;
     let mode = file.metadata().map_err(unreadable)?.mode() & 0o7777;
     // systemd grants the service its credentials by an ACL, whose mask looks like a group that may read.
     let granted = match variable("CREDENTIALS_DIRECTORY") {
@@ -213,12 +255,15 @@ pub fn read_secret(
         let path = path.into();
         return Err(CliError::SecretExposed { what, path, mode });
     }
-    let inside = |path: PathBuf| path.starts_with(store);
-    if path.canonicalize().is_ok_and(inside) {
-        let path = path.into();
-        return Err(CliError::SecretInStore { what, path });
+    Ok(file)
+}
+
+/// A secret does not belong beside what it opens.
+fn refuse_in_store(what: &'static str, path: &Path, store: &Path) -> Result<(), CliError> {
+    match path.canonicalize().is_ok_and(|path| path.starts_with(store)) {
+        true => Err(CliError::SecretInStore { what, path: path.into() }),
+        false => Ok(()),
     }
-    read_limited(&mut file, limit).map_err(unreadable)
 }
 
 /// Reads up to `limit` bytes into memory that is wiped, and that is not moved, which would leave a copy.

@@ -12,7 +12,7 @@ use crate::archive::ArchiveError;
 use crate::archive::manifest::open;
 use crate::base::failure::FailureClass;
 use crate::base::id::{BackupId, Guid};
-use crate::cli::args::{Global, Kdf, Pack};
+use crate::cli::args::{Global, HowToPack, Kdf};
 use crate::cli::identity::Identities;
 use crate::cli::key::slots::cost;
 use crate::cli::memory::available;
@@ -145,12 +145,12 @@ pub fn for_packing(
     global: &Global,
     way: &Way,
     store: &dyn Store,
-    command: &Pack,
+    how: &HowToPack,
     teller: &Teller,
 ) -> Result<Packing, CliError> {
     let place = PathBuf::from(store.location());
     if let Way::KeyFile(path) = way {
-        if command.new_guid {
+        if how.new_guid {
             return Err(CliError::NewGuidWithKeyFile);
         }
         let ring = read_pack_file(global, path, &place)?;
@@ -164,17 +164,17 @@ pub fn for_packing(
         let what = format!("of {guid}");
         return Err(RunError::NotFound { what }.into());
     }
-    if candidates.is_empty() && !command.new_guid && holds_parts(store)? {
+    if candidates.is_empty() && !how.new_guid && holds_parts(store)? {
         return Err(CliError::OnlyParts);
     }
-    let founding = command.new_guid || candidates.is_empty();
+    let founding = how.new_guid || candidates.is_empty();
     if founding && matches!(way, Way::Identity(_)) {
         return Err(no_slots(way));
     }
     if founding {
         let refused = |error| RunError::Key(KeyError::Slot(error));
-        cost(command.kdf).fits(available()).map_err(refused)?;
-        return found(&read_passphrase(way, &place, founding)?, command.kdf).map(Packing::from);
+        cost(how.kdf).fits(available()).map_err(refused)?;
+        return found(&read_passphrase(way, &place, founding)?, how.kdf).map(Packing::from);
     }
     open_one(global, &mut Opener::read(way, &place, false)?, &candidates, teller).map(Packing::from)
 }

@@ -1,6 +1,6 @@
 //! `vault unpack`: a backup becomes a dump again.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,10 +11,10 @@ use crate::archive::manifest::OpenManifest;
 use crate::base::failure::FailureClass;
 use crate::base::time::rfc3339;
 use crate::cli::args::{Global, Unpack};
-use crate::cli::child::{Children, Consumer};
+use crate::cli::child::Children;
 use crate::cli::control::Patience;
 use crate::cli::message::{CliError, say};
-use crate::cli::output::{NewFile, Replace, Standard};
+use crate::cli::output::{NewFile, Replace, deliver};
 use crate::cli::report;
 use crate::cli::secrets::Ask;
 use crate::cli::unlock::{Unlocked, Wanted, for_reading};
@@ -110,20 +110,15 @@ fn restore(
         restore.check()?;
     }
     let control: Arc<dyn Control> = outside.control.clone();
-    match file {
-        Some(file) => to_file(&restore, file)?,
-        None if command.command.is_empty() => {
-            let mut output = Standard::open(control).map_err(RunError::Output)?;
-            restore.release(&mut output)?;
-            output.finish().map_err(RunError::Output)?;
-        }
-        None => feed(&restore, Consumer::spawn(&command.command, children, control)?, command)?,
-    }
+    deliver(file, &command.command, children, control, |sink| Ok(restore.release(sink)?))?;
     Ok(bytes)
 }
 
 /// A dump in clear text does not belong among what is encrypted, where it would be copied along.
-fn refuse_inside(path: &Path, store: &dyn Store) -> Result<(), CliError> {
+///
+/// # Errors
+/// The file would lie inside the store.
+pub fn refuse_inside(path: &Path, store: &dyn Store) -> Result<(), CliError> {
     let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
     let directory = directory.unwrap_or(Path::new(".")).canonicalize();
     match directory.is_ok_and(|directory| directory.starts_with(store.location())) {
@@ -145,26 +140,5 @@ fn announce(global: &Global, outside: &Outside, manifest: &Manifest) {
         outside.teller.note(&text);
     } else {
         outside.teller.tell(&text);
-    }
-}
-
-fn to_file(restore: &Restore<'_>, mut file: NewFile) -> Result<(), CliError> {
-    restore.release(&mut file)?;
-    file.finish()
-}
-
-/// Feeds the consumer. It sees the end of its input only after the whole dump.
-fn feed(restore: &Restore<'_>, mut consumer: Consumer, command: &Unpack) -> Result<(), CliError> {
-    let mut input: &mut dyn Write = &mut consumer;
-    match restore.release(&mut input) {
-        Ok(()) => Ok(consumer.finish()?),
-        Err(error) => Err(match (consumer.kill(), error) {
-            (Some(died), RunError::Output(_)) => died.into(),
-            (None, RunError::Output(_)) => {
-                let program = command.command.first().map(|program| program.to_string_lossy().into_owned());
-                CliError::ConsumerClosed(program.unwrap_or_default())
-            }
-            (_, error) => error.into(),
-        }),
     }
 }

@@ -162,9 +162,11 @@ pub fn variable(name: &str) -> Option<OsString> {
 pub fn store_path(global: &Global) -> Result<PathBuf, CliError> {
     let given = global.store.clone().filter(|store| !store.is_empty());
     let given = given.or_else(|| variable("VAULT_STORE"));
-    let Some(given) = given else {
-        return Ok(PathBuf::from("."));
-    };
+    given.map_or_else(|| Ok(PathBuf::from(".")), path_of)
+}
+
+/// The directory that a path or a file:// URL names.
+fn path_of(given: OsString) -> Result<PathBuf, CliError> {
     let refused = || CliError::StoreUrl(given.to_string_lossy().into_owned());
     match given.as_bytes().strip_prefix(b"file://") {
         Some(path) if path.starts_with(b"/") && !path.contains(&b'%') => Ok(PathBuf::from(OsStr::from_bytes(path))),
@@ -191,6 +193,14 @@ pub fn named_store(global: &Global) -> Result<PathBuf, CliError> {
 /// It is not.
 pub fn open_store(global: &Global) -> Result<LocalStore, CliError> {
     Ok(LocalStore::open(&store_path(global)?)?)
+}
+
+/// Opens another store than that of the run.
+///
+/// # Errors
+/// It is not there.
+pub fn open_store_at(place: &OsStr) -> Result<LocalStore, CliError> {
+    Ok(LocalStore::open(&path_of(place.to_owned())?)?)
 }
 
 /// Where this store's cache of one guid and epoch is kept: `$XDG_CACHE_HOME/vault/<store>/<guid>-<epoch>`.

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 
+use crate::archives::{KEY, archive, dump};
 use crate::place::{Place, VAULT, noise, run};
 
 /// Runs a shell command on a terminal, and types each text when the words before it appear. What the terminal showed comes back.
@@ -122,4 +123,23 @@ fn a_terminal_is_no_place_for_a_key() {
     let (code, shown) = on_terminal(&place, "$VAULT key pack-only --key-file kept -o -", &[]);
     assert_eq!(code, Some(0), "{shown}");
     assert!(shown.contains("VAULT-PACK-1"), "{shown}");
+}
+
+#[test]
+fn an_old_key_is_asked_for_and_not_shown() {
+    let place = Place::new();
+    fs::write(place.path("old"), archive(&dump(10))).unwrap();
+    let typed = format!("{KEY}\n");
+    let (code, shown) = on_terminal(&place, "$VAULT legacy unpack - -o out <old", &[("old key: ", &typed)]);
+    assert_eq!(code, Some(0), "{shown}");
+    assert!(!shown.contains(KEY), "{shown}");
+    assert_eq!(fs::read(place.path("out")).unwrap(), dump(10));
+    let (code, shown) = on_terminal(&place, "$VAULT legacy unpack - -o two <old", &[("old key: ", "horse\n")]);
+    assert_eq!(code, Some(12), "{shown}");
+    let (code, shown) = on_terminal(&place, "$VAULT legacy unpack --files old", &[]);
+    assert_eq!(code, Some(2), "{shown}");
+    assert!(shown.contains("vault: error: refusing to write a dump"), "{shown}");
+    let (code, shown) = on_terminal(&place, "$VAULT legacy unpack - -o two", &[]);
+    assert_eq!(code, Some(2), "{shown}");
+    assert!(shown.contains("vault: error: standard input is a terminal") && shown.contains("`--files`"), "{shown}");
 }

@@ -103,3 +103,35 @@ pub(super) const EXIT_REBUILD: &str = "\
 EXIT STATUS
   0 the manifest is written   2 usage   10 no part of that backup is there   11 the manifest exists
   12 the key or passphrase is not the one   13 damaged   14 a part is missing   16 the store cannot be read or written";
+
+pub(super) const ABOUT_LEGACY_KEYS: &str = "\
+THE OLD KEY
+  It is the first line of --legacy-key-file, what --legacy-key-command prints, or what is typed at a prompt; never an
+  argument. MD5 and SHA-256 are tried in this order. The archive does not tell whether PBKDF2 was used: say so.
+
+CHECKS
+  Nothing in such an archive is authenticated: whoever could write to it can have changed it, and that cannot be seen.
+  What shows damage stands at its end. Therefore it is decoded twice: once to see that padding, gzip and the end of the
+  dump are right, and again for what is written. A file appears when it is whole, so that once is enough.
+  From standard input a copy is kept meanwhile, encrypted as it is, in an unnamed file in $TMPDIR (/tmp).";
+
+pub(super) const EXIT_LEGACY_UNPACK: &str = "\
+EXIT STATUS
+  0 the whole dump was written
+  2 usage, or a choice that only you can make
+  10 no such archive, or it is a backup of vault's 11 the output file exists
+  12 the old key is not the one                    13 damaged or cut       14 a part is missing
+  15 the dump in it is empty or cut short, or the command failed           16 the store cannot be read
+  130, 143 SIGINT, SIGTERM                         141 the reader of the output went away
+  Any other code is a failure too. After a failure what was written is incomplete.";
+
+pub(super) const EXIT_LEGACY_IMPORT: &str = "\
+EXIT STATUS
+  0 the backup is stored and durable
+  3 it is, and a warning tells what is wrong in the store or the cache
+  2 usage, or a choice that only you can make      10 no such archive, or it is a backup of vault's
+  12 the old key, or the key of the new backup, is not the one
+  13 the archive is damaged or cut                 14 a part of it is missing
+  15 the dump in it is empty or cut short          16 the store cannot be reached, read or written
+  130, 143 SIGINT, SIGTERM
+  Any other code is a failure too. After a failure there is no new backup, and the archive is as it was.";

@@ -3,6 +3,7 @@
 use std::io;
 
 use super::CliError;
+use super::legacy::hint_of_import;
 use crate::archive::ArchiveError;
 use crate::base::failure::FailureClass;
 use crate::cli::child::ChildError;
@@ -19,6 +20,7 @@ impl CliError {
         match self {
             CliError::Run(source) => hint_of_run(source),
             CliError::Child(source) => Some(hint_of_child(source).into()),
+            CliError::Import(source) => hint_of_import(source),
             CliError::KeyFile { reason, .. } => Some(hint_of_key(reason).into()),
             CliError::Paper(reason) => Some(hint_of_paper(reason).into()),
             CliError::SecretExposed { path, .. } => Some(format!("run `chmod 600 {}`", path.display())),
@@ -57,7 +59,13 @@ fn hint_of_secret(error: &CliError) -> Option<&'static str> {
         CliError::PassphraseLength => "choose another one",
         CliError::PassphrasesDiffer => "try again: nothing was written",
         CliError::Prompt(_) => "give the passphrase with `--passphrase-file` or `--passphrase-command`",
-        CliError::PassphraseCommand(_) => "run it by hand: it has to print the passphrase and to exit with status 0",
+        CliError::NoLegacyKey => "give it with `--legacy-key-file` or `--legacy-key-command`",
+        CliError::LegacyKeyLength => {
+            "it is the first line of the file, or of what the command prints; the old key stands in the settings of the service"
+        }
+        CliError::PassphraseCommand(_) | CliError::LegacyKeyCommand(_) => {
+            "run it by hand: it has to print the secret and to exit with status 0"
+        }
         CliError::WrongPassphrase => {
             "try another passphrase or key file; `vault pack --new-guid` begins a new chain of backups under this one"
         }
@@ -117,6 +125,8 @@ fn hint_of_command(error: &CliError) -> Option<&'static str> {
         CliError::SecretToTerminal(_) => "use `-o FILE` or a pipe; `-o -` writes it here all the same",
         CliError::OutputInStore(_) => "name a file elsewhere: whoever gets a copy of the store must not get the dump",
         CliError::FileExists(_) => "name another file; `vault unpack --force` replaces one, `vault key new` never does",
+        CliError::ArchiveIsTerminal => "pipe the archive in, or name its files with `--files`",
+        CliError::ArchiveNotAFile(_) => "send it to standard input, and name `-` instead of files",
         CliError::NotAFile(_) => "redirect standard output to it instead",
         CliError::FileWrite { .. } => "see that its directory exists, has room, and may be written by you",
         CliError::NoHome => "name the file with `--key-file`",
@@ -134,7 +144,7 @@ fn hint_of_command(error: &CliError) -> Option<&'static str> {
     })
 }
 
-fn hint_of_run(error: &RunError) -> Option<String> {
+pub(super) fn hint_of_run(error: &RunError) -> Option<String> {
     let text = match error {
         RunError::Store(source) => hint_of_store(source),
         RunError::Archive(source) => hint_of_archive(source),
@@ -149,7 +159,9 @@ fn hint_of_run(error: &RunError) -> Option<String> {
         }
         RunError::Size { .. } | RunError::Sha256 { .. } | RunError::Digest { .. } => DAMAGED,
         RunError::ReadBack { .. } => "do not trust this disk or store: check it, then pack again",
-        RunError::Legacy { .. } => "it was written by another program; vault never changes or deletes it",
+        RunError::Legacy { .. } => {
+            "it was written by another program, and vault never changes or deletes it; `vault legacy unpack` reads those of the a9s backup manager"
+        }
         RunError::CutShort(_) => {
             "see why the program that writes the dump ended early, then pack again: no backup was made"
         }
