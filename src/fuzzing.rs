@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `formats` | one parser each: one spelling of every value |
 //! | `streams` | the same result however a stream is divided |
+//! | `legacy` | archives of another service |
 //! | `caches` | the dedup cache: no wrong answer from wrong bytes |
 //! | `backups` | whole backups, damaged from outside or forged with the right keys |
 //! | `fixture`, `forge` | the backup that these begin with, and how it is forged |
@@ -22,6 +23,7 @@ mod fixture;
 mod forge;
 mod formats;
 mod input;
+mod legacy;
 mod streams;
 
 pub use backups::{
@@ -33,6 +35,7 @@ pub use formats::{
     age_file, draft, json, key_file, key_line, manifest, names, part_header, records, sealed_key, section_directory,
     slot, zstd_block, zstd_frame,
 };
+pub use legacy::{legacy_archive, legacy_gzip};
 pub use streams::{chunker, dump_observer, padding, part};
 
 /// One target.
@@ -49,7 +52,7 @@ macro_rules! targets {
 }
 
 /// Every target, by name.
-pub const TARGETS: [Target; 29] = targets![
+pub const TARGETS: [Target; 31] = targets![
     age_file
     cache_file
     cache_record
@@ -64,6 +67,8 @@ pub const TARGETS: [Target; 29] = targets![
     json
     key_file
     key_line
+    legacy_archive
+    legacy_gzip
     manifest
     names
     pack_unpack

@@ -15,10 +15,10 @@ use crate::fuzzing::input::Input;
 const STREAM_BYTES_MAX: usize = 1 << 20;
 
 /// Lengths of pieces, drawn from the front of an input and used over and over.
-struct Lengths(Vec<usize>);
+pub(super) struct Lengths(Vec<usize>);
 
 impl Lengths {
-    fn draw(input: &mut Input<'_>) -> Lengths {
+    pub(super) fn draw(input: &mut Input<'_>) -> Lengths {
         let count = input.pick(8);
         let mut lengths: Vec<usize> = input.take(count).iter().map(|length| usize::from(*length)).collect();
         if lengths.iter().all(|length| *length == 0) {
@@ -28,7 +28,7 @@ impl Lengths {
     }
 
     /// `bytes` in pieces, some of which may be empty.
-    fn pieces<'b>(&self, mut bytes: &'b [u8]) -> impl Iterator<Item = &'b [u8]> {
+    pub(super) fn pieces<'b>(&self, mut bytes: &'b [u8]) -> impl Iterator<Item = &'b [u8]> {
         let mut lengths = self.0.iter().cycle();
         std::iter::from_fn(move || {
             if bytes.is_empty() {

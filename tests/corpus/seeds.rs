@@ -44,6 +44,8 @@ pub fn all() -> Vec<Seed> {
         ("names", names),
         ("sealed_key", sealed_keys),
         ("dump_observer", dumps),
+        ("legacy_archive", legacy_archives),
+        ("legacy_gzip", legacy_gzips),
         ("chunker", streams),
         ("part", parts),
         ("padding", paddings),
@@ -406,6 +408,73 @@ fn sealed_keys(of: &mut Of<'_>) {
 const DUMP: &str = "--\n-- PostgreSQL database dump\n--\n\n\\restrict abc\n\nCREATE TABLE t (id int, note text DEFAULT E'it''s \\\\ --');\n\n\
 COPY public.t (id, note) FROM stdin;\n1\tone\n2\t--\n\\.\n\n\nCREATE FUNCTION f() RETURNS int LANGUAGE sql AS $_$ -- 'it\nSELECT 1 $_$;\n\n\
 --\n-- PostgreSQL database dump complete\n--\n\n\\unrestrict abc\n\n";
+
+/// gzip of one stored block.
+fn stored_gzip(content: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(content.len()).expect("a short content");
+    let mut crc = flate2::Crc::new();
+    crc.update(content);
+    let mut member = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 1];
+    member.extend(length.to_le_bytes());
+    member.extend((!length).to_le_bytes());
+    member.extend(content);
+    member.extend(crc.sum().to_le_bytes());
+    member.extend(crc.amount().to_le_bytes());
+    member
+}
+
+fn legacy_gzips(of: &mut Of<'_>) {
+    let member = stored_gzip(b"a dump");
+    let mut deflated = Vec::new();
+    let mut encoder = flate2::bufread::GzEncoder::new(DUMP.as_bytes(), flate2::Compression::default());
+    std::io::Read::read_to_end(&mut encoder, &mut deflated).expect("memory");
+    let header = b"\x1f\x8b\x08\x1c\0\0\0\0\0\x03\x02\0abname\0comment\0";
+    let mut checked = [&header[..], &member[10..]].concat();
+    let mut crc = flate2::Crc::new();
+    checked[3] |= 2;
+    crc.update(&checked[..header.len()]);
+    checked.splice(header.len()..header.len(), (crc.sum() as u16).to_le_bytes());
+    for (name, stream) in [
+        ("stored", member.clone()),
+        ("deflated", deflated.clone()),
+        ("two-members", [&member[..], &deflated].concat()),
+        ("zeros-behind", [&member[..], &[0; 40]].concat()),
+        ("garbage-behind", [&member[..], b"x"].concat()),
+        ("all-fields", checked.clone()),
+        ("cut", deflated[..60].to_vec()),
+    ] {
+        of.takes(&format!("{name}-in-bytes"), [&[1, 1][..], &stream].concat());
+        of.takes(&format!("{name}-whole"), [&[2, 255, 200][..], &stream].concat());
+    }
+    for (name, at) in [("flags", 3), ("crc", member.len() - 8), ("length", member.len() - 1), ("block", 12)] {
+        let mut wrong = member.clone();
+        wrong[at] ^= 1;
+        of.takes(&format!("wrong-{name}"), [&[1, 7][..], &wrong].concat());
+    }
+    checked[20] ^= 1;
+    of.takes("wrong-header", [&[1, 7][..], &checked].concat());
+    of.refuses("nothing", b"".as_slice());
+    of.refuses("reserved-flag", b"\x01\x07\x1f\x8b\x08\x80\0\0\0\0\0\x03".as_slice());
+    of.refuses("text", b"\x01\x07--\n-- PostgreSQL database dump\n".as_slice());
+}
+
+fn legacy_archives(of: &mut Of<'_>) {
+    let content = [0x5a; 300];
+    for (name, digest, lengths) in [("md5-in-bytes", 0, &[1, 1][..]), ("sha256-whole", 1, &[1, 255])] {
+        for length in [0_u16, 11, 12, 300] {
+            let head = [&[digest], lengths, &length.to_le_bytes(), &content[..usize::from(length)]].concat();
+            of.takes(&format!("{name}-{length}"), head);
+        }
+    }
+    let head = |length: u16| [&[0, 1, 16][..], &length.to_le_bytes(), &content[..usize::from(length)]].concat();
+    of.takes("a-bit-in-the-middle", edits(&head(300), &[(0, 1, 100, &[1])]));
+    of.refuses("magic", edits(&head(40), &[(0, 1, 3, &[1])]));
+    of.refuses("salt", edits(&head(40), &[(0, 1, 9, &[1])]));
+    of.refuses("padding", edits(&head(40), &[(0, 1, 60, &[1])]));
+    of.refuses("cut-between-blocks", edits(&head(40), &[(0, 6, 48, &[])]));
+    of.refuses("cut-inside", edits(&head(40), &[(0, 5, 50, &[])]));
+    of.refuses("empty", edits(&head(40), &[(0, 5, 0, &[])]));
+}
 
 fn dumps(of: &mut Of<'_>) {
     let cluster = format!(
