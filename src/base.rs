@@ -7,5 +7,6 @@ pub mod cutter;
 pub mod failure;
 pub mod id;
 pub mod limits;
+pub mod map;
 pub mod size;
 pub mod time;

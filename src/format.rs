@@ -6,6 +6,7 @@
 //! | `frame` | headers of zstd frames, padding | spec/part.md, "Frames", "Padding" |
 //! | `section` | directory of index and catalogue | spec/index.md |
 //! | `record` | records inside the sections | spec/index.md |
+//! | `map` | records of a dump map | spec/index.md, "Dump map" |
 //! | `manifest` | the manifest | spec/manifest.md |
 //! | `json` | strict JSON below it | spec/manifest.md |
 //! | `keyfile` | key lines, pack lines, slot lines | spec/keys.md |
@@ -20,6 +21,7 @@ pub mod header;
 pub mod json;
 pub mod keyfile;
 pub mod manifest;
+pub mod map;
 pub mod paper;
 pub mod record;
 pub mod section;

@@ -64,8 +64,12 @@ pub const SPAN_BYTES: usize = 1_048_576;
 pub const DUMP_BYTES_MAX: u64 = 281_474_976_710_656;
 /// The largest maximum that a cutter may have.
 pub const CHUNK_BYTES_MAX: usize = 1_048_576;
-/// Names in a dump map.
+/// Five names in a dump map.
 pub const MAP_RECORD_BYTES_MAX: usize = 65_536;
+/// A name in a dump map: no database has one of more than some hundred bytes.
+pub const MAP_NAME_BYTES_MAX: usize = 4_096;
+/// 64 MiB: what a packer holds of a dump map, compressed; five million tables.
+pub const MAP_STORED_BYTES_MAX: usize = 67_108_864;
 /// 24 h: how far an earlier backup may lie in the future.
 pub const CLOCK_AHEAD_MS_MAX: u64 = 86_400_000;
 /// Below it a part is not referenced.
@@ -100,5 +104,7 @@ const _: () = assert!(WINDOW_BYTES_MAX <= BLOCK_PLAIN_MAX);
 const _: () = assert!(1 << 21 <= ARGON2_KIB_MAX && (1 << 21) <= ARGON2_COST_MAX && 3 * (1 << 18) <= ARGON2_COST_MAX);
 // The largest directory is one frame.
 const _: () = assert!(FRAMES_MAX * 16 <= FRAME_PLAIN_MAX);
+// Five names, their lengths and the fields before them fit in a record of a dump map.
+const _: () = assert!(32 + 5 * (2 + MAP_NAME_BYTES_MAX) <= MAP_RECORD_BYTES_MAX);
 // SP 800-38D: invocations under one key, far below 2^32.
 const _: () = assert!((PART_BYTES_MAX >> SEGMENT_LOG2_MIN) <= 1 << 18);
