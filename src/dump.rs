@@ -25,14 +25,18 @@ mod head;
 mod ledger;
 mod lexer;
 mod line;
+mod map;
 mod shortfall;
 
 use std::fmt;
 use std::str::FromStr;
 
+use crate::base::map::MapEntry;
 use head::{HEAD_BYTES_MAX, Head};
 use ledger::Ledger;
-use lexer::Lexer;
+use lexer::{Lexer, Sink};
+use line::Line;
+use map::Mapper;
 
 pub use shortfall::{EndMarker, Seen, Shortfall};
 
@@ -188,6 +192,24 @@ impl Observer {
         self.bytes
     }
 
+    /// The entries of the dump map that are final since the last time.
+    #[must_use]
+    pub fn take_map(&mut self) -> Vec<MapEntry> {
+        match &mut self.stage {
+            Stage::Known(Known { script: Some(script), .. }) => script.mapper.take(),
+            Stage::Known(_) | Stage::Head(_) => Vec::new(),
+        }
+    }
+
+    /// The rest of the dump map, once the stream has ended; none of a stream that has no map.
+    #[must_use]
+    pub fn finish_map(&mut self) -> Vec<MapEntry> {
+        match &mut self.stage {
+            Stage::Known(Known { script: Some(script), .. }) => script.mapper.finish(self.bytes),
+            Stage::Known(_) | Stage::Head(_) => Vec::new(),
+        }
+    }
+
     /// The judgement, once the stream has ended.
     #[must_use]
     pub fn finish(self) -> Report {
@@ -230,17 +252,20 @@ impl Known {
     }
 }
 
-/// The end check of a PostgreSQL script: the lexer finds the lines that are
-/// neither rows nor inside a literal, the ledger keeps count of what they say.
+/// A PostgreSQL script: the lexer finds the lines that are neither rows nor
+/// inside a literal, the ledger keeps count of what they say, and the mapper
+/// notes where it stands.
 #[derive(Clone, Debug, Default)]
 struct Script {
     lexer: Lexer,
     ledger: Ledger,
+    mapper: Mapper,
 }
 
 impl Script {
     fn push(&mut self, bytes: &[u8]) {
-        self.lexer.push(bytes, &mut self.ledger);
+        let Script { lexer, ledger, mapper } = self;
+        lexer.push(bytes, &mut Listeners { ledger, mapper });
     }
 
     fn finish(&self, expected: EndMarker) -> Verdict {
@@ -254,6 +279,64 @@ impl Script {
                 completed: self.ledger.completed(),
             }),
         }
+    }
+}
+
+/// Who listens to the lexer.
+struct Listeners<'a> {
+    ledger: &'a mut Ledger,
+    mapper: &'a mut Mapper,
+}
+
+impl Sink for Listeners<'_> {
+    fn blank(&mut self) {
+        self.ledger.blank();
+        self.mapper.blank();
+    }
+
+    fn statement(&mut self, begin: u64) {
+        self.ledger.statement();
+        self.mapper.statement(begin);
+    }
+
+    fn comment(&mut self, line: &Line, begin: u64, end: u64) {
+        self.mapper.comment(begin);
+        if let Some(marker) = self.ledger.comment(line) {
+            self.mapper.mark(marker, end);
+        }
+    }
+
+    fn command(&mut self, line: &Line, begin: u64, end: u64) {
+        self.ledger.command(line);
+        self.mapper.command(line, begin, end);
+    }
+
+    fn code(&mut self, bytes: &[u8]) {
+        self.mapper.code(bytes);
+    }
+
+    fn quote(&mut self, quote: u8) {
+        self.mapper.quote(quote);
+    }
+
+    fn quoted(&mut self, bytes: &[u8]) {
+        self.mapper.quoted(bytes);
+    }
+
+    fn line_end(&mut self, end: u64) {
+        self.mapper.line_end(end);
+    }
+
+    fn rows_begin(&mut self, begin: u64) {
+        self.mapper.rows_begin(begin);
+    }
+
+    fn rows(&mut self, bytes: &[u8]) {
+        self.mapper.rows(bytes);
+    }
+
+    fn rows_end(&mut self, end: u64) {
+        self.mapper.rows_end(end);
     }
 }
 

@@ -27,7 +27,7 @@ const UNRESTRICT: &[u8] = b"\\unrestrict ";
 
 /// A comment block that announces something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Marker {
+pub(super) enum Marker {
     Begin(EndMarker),
     End(EndMarker),
 }
@@ -92,15 +92,17 @@ impl Ledger {
         self.ended = false;
     }
 
-    /// A whole line that begins with `--`.
-    pub(super) fn comment(&mut self, line: &Line) {
+    /// A whole line that begins with `--`. What comes back is the marker that it completes.
+    pub(super) fn comment(&mut self, line: &Line) -> Option<Marker> {
         let edge = line.whole() == Some(BLOCK_EDGE);
+        let mut completed = None;
         self.block = match (self.block, edge) {
             (Block::Outside | Block::Opened, true) => Block::Opened,
             (Block::Text(marker), true) => {
                 if let Some(marker) = marker {
                     self.mark(marker);
                 }
+                completed = marker;
                 Block::Outside
             }
             (Block::Outside, false) => Block::Outside,
@@ -108,6 +110,7 @@ impl Ledger {
             // A marker stands alone in its block.
             (Block::Text(_), false) => Block::Text(None),
         };
+        completed
     }
 
     /// A whole line that begins with `\`: a command to `psql`.

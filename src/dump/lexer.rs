@@ -22,7 +22,6 @@
 use memchr::memmem::Finder;
 use memchr::{memchr, memchr3};
 
-use super::ledger::Ledger;
 use super::line::Line;
 use super::shortfall::Seen;
 
@@ -39,6 +38,32 @@ const ROWS_BEGIN: &[u8; 12] = b" FROM stdin;";
 
 /// What ends the rows. Its first newline may be that of `FROM stdin;`.
 const ROWS_END: &[u8; 4] = b"\n\\.\n";
+
+/// Who is told what stands where. Offsets are those of the stream.
+pub(super) trait Sink {
+    /// An empty line.
+    fn blank(&mut self);
+    /// A line that begins with SQL begins at `begin`.
+    fn statement(&mut self, begin: u64);
+    /// A whole line that begins with `--`.
+    fn comment(&mut self, line: &Line, begin: u64, end: u64);
+    /// A whole line that begins with `\`.
+    fn command(&mut self, line: &Line, begin: u64, end: u64);
+    /// SQL outside literals: some of one line.
+    fn code(&mut self, bytes: &[u8]);
+    /// A literal between these quotes begins, or a body between dollar tags.
+    fn quote(&mut self, quote: u8);
+    /// Some of what is between quotes.
+    fn quoted(&mut self, bytes: &[u8]);
+    /// A line of SQL ends outside literals.
+    fn line_end(&mut self, end: u64);
+    /// It introduced rows, which begin here.
+    fn rows_begin(&mut self, begin: u64);
+    /// Some of the rows and of the line that ends them.
+    fn rows(&mut self, bytes: &[u8]);
+    /// The line that ends the rows ends here.
+    fn rows_end(&mut self, end: u64);
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -67,6 +92,10 @@ pub(super) struct Lexer {
     /// The last bytes of earlier slabs, for an ending that straddles slabs.
     recent: [u8; ROWS_BEGIN.len()],
     rows_end: Finder<'static>,
+    /// Where the slab stands in the stream.
+    offset: u64,
+    /// Where the line that is being kept begins.
+    line_begin: u64,
 }
 
 impl Default for Lexer {
@@ -77,30 +106,34 @@ impl Default for Lexer {
             tag: Vec::new(),
             recent: [0; ROWS_BEGIN.len()],
             rows_end: Finder::new(ROWS_END),
+            offset: 0,
+            line_begin: 0,
         }
     }
 }
 
 impl Lexer {
-    /// Reads the next slab and tells `ledger` of the lines it finds.
-    pub(super) fn push(&mut self, bytes: &[u8], ledger: &mut Ledger) {
+    /// Reads the next slab and tells `sink` what it finds.
+    pub(super) fn push(&mut self, bytes: &[u8], sink: &mut impl Sink) {
         let mut at = 0;
         while let Some(&first) = bytes.get(at) {
             let rest = &bytes[at..];
+            let here = self.offset + at as u64;
             // Each step returns how much it consumed: something, or nothing
             // and a state that will.
             at += match self.state {
-                State::LineStart => self.line_start(first, ledger),
-                State::Dash => self.dash(first, ledger),
-                State::Line => self.line(rest, ledger),
-                State::Code => self.code(bytes, at),
-                State::Quoted(quote) => self.quoted(quote, rest),
-                State::Tag => self.tag(first),
+                State::LineStart => self.line_start(first, here, sink),
+                State::Dash => self.dash(first, sink),
+                State::Line => self.line(rest, here, sink),
+                State::Code => self.code(bytes, at, sink),
+                State::Quoted(quote) => self.quoted(quote, rest, sink),
+                State::Tag => self.tag(first, sink),
                 State::Dollar(matched) => self.dollar(matched, rest),
-                State::Rows(matched) => self.rows(matched, rest),
+                State::Rows(matched) => self.rows(matched, rest, here, sink),
             };
         }
         self.remember(bytes);
+        self.offset += bytes.len() as u64;
     }
 
     /// What the stream is in the middle of, if it ends here.
@@ -113,9 +146,10 @@ impl Lexer {
         }
     }
 
-    fn line_start(&mut self, first: u8, ledger: &mut Ledger) -> usize {
+    fn line_start(&mut self, first: u8, here: u64, sink: &mut impl Sink) -> usize {
+        self.line_begin = here;
         match first {
-            b'\n' => ledger.blank(),
+            b'\n' => sink.blank(),
             b'-' => self.state = State::Dash,
             b'\\' => {
                 self.line.clear();
@@ -123,7 +157,7 @@ impl Lexer {
                 return 0;
             }
             _ => {
-                ledger.statement();
+                sink.statement(here);
                 self.state = State::Code;
                 return 0;
             }
@@ -131,60 +165,76 @@ impl Lexer {
         1
     }
 
-    fn dash(&mut self, second: u8, ledger: &mut Ledger) -> usize {
+    fn dash(&mut self, second: u8, sink: &mut impl Sink) -> usize {
         if second == b'-' {
             self.line.clear();
             self.line.extend(b"-");
             self.state = State::Line;
         } else {
-            ledger.statement();
+            sink.statement(self.line_begin);
+            sink.code(b"-");
             self.state = State::Code;
         }
         0
     }
 
-    fn line(&mut self, rest: &[u8], ledger: &mut Ledger) -> usize {
+    fn line(&mut self, rest: &[u8], here: u64, sink: &mut impl Sink) -> usize {
         let Some(end) = memchr(b'\n', rest) else {
             self.line.extend(rest);
             return rest.len();
         };
         self.line.extend(&rest[..end]);
+        let after = here + end as u64 + 1;
         if self.line.is_command() {
-            ledger.command(&self.line);
+            sink.command(&self.line, self.line_begin, after);
         } else {
-            ledger.comment(&self.line);
+            sink.comment(&self.line, self.line_begin, after);
         }
         self.state = State::LineStart;
         end + 1
     }
 
-    fn code(&mut self, bytes: &[u8], at: usize) -> usize {
+    fn code(&mut self, bytes: &[u8], at: usize, sink: &mut impl Sink) -> usize {
         let rest = &bytes[at..];
         let Some(stop) = next_in_code(rest) else {
+            sink.code(rest);
             return rest.len();
         };
+        sink.code(&rest[..stop]);
+        let after = self.offset + (at + stop) as u64 + 1;
         self.state = match rest[stop] {
-            b'\n' if self.begins_rows(&bytes[..at + stop]) => State::Rows(1),
-            b'\n' => State::LineStart,
+            b'\n' if self.begins_rows(&bytes[..at + stop]) => {
+                sink.rows_begin(after);
+                State::Rows(1)
+            }
+            b'\n' => {
+                sink.line_end(after);
+                State::LineStart
+            }
             b'$' => {
                 self.tag.clear();
                 self.tag.push(b'$');
                 State::Tag
             }
-            quote => State::Quoted(quote),
+            quote => {
+                sink.quote(quote);
+                State::Quoted(quote)
+            }
         };
         stop + 1
     }
 
-    fn quoted(&mut self, quote: u8, rest: &[u8]) -> usize {
+    fn quoted(&mut self, quote: u8, rest: &[u8], sink: &mut impl Sink) -> usize {
         let Some(end) = memchr(quote, rest) else {
+            sink.quoted(rest);
             return rest.len();
         };
+        sink.quoted(&rest[..end]);
         self.state = State::Code;
         end + 1
     }
 
-    fn tag(&mut self, byte: u8) -> usize {
+    fn tag(&mut self, byte: u8, sink: &mut impl Sink) -> usize {
         let first = self.tag.len() == 1;
         let fits = self.tag.len() < TAG_BYTES_MAX;
         // `$1` is a parameter.
@@ -192,11 +242,13 @@ impl Lexer {
         if byte == b'$' {
             self.tag.push(byte);
             self.state = State::Dollar(0);
+            sink.quote(b'$');
             1
         } else if fits && (letter || (byte.is_ascii_digit() && !first)) {
             self.tag.push(byte);
             1
         } else {
+            sink.code(&self.tag);
             self.state = State::Code;
             0
         }
@@ -224,26 +276,32 @@ impl Lexer {
         rest.len()
     }
 
-    fn rows(&mut self, mut matched: usize, rest: &[u8]) -> usize {
+    fn rows(&mut self, mut matched: usize, rest: &[u8], here: u64, sink: &mut impl Sink) -> usize {
         let mut at = 0;
         // What an earlier slab, or the line before the rows, began.
         while matched > 0 && at < rest.len() {
             matched = step(ROWS_END, matched, rest[at]);
             at += 1;
             if matched == ROWS_END.len() {
-                self.state = State::LineStart;
-                return at;
+                return self.end_rows(&rest[..at], here, sink);
             }
         }
         if matched == 0 {
             if let Some(found) = self.rows_end.find(&rest[at..]) {
-                self.state = State::LineStart;
-                return at + found + ROWS_END.len();
+                return self.end_rows(&rest[..at + found + ROWS_END.len()], here, sink);
             }
             matched = overlap(&rest[at..], ROWS_END);
         }
+        sink.rows(rest);
         self.state = State::Rows(matched);
         rest.len()
+    }
+
+    fn end_rows(&mut self, rows: &[u8], here: u64, sink: &mut impl Sink) -> usize {
+        sink.rows(rows);
+        sink.rows_end(here + rows.len() as u64);
+        self.state = State::LineStart;
+        rows.len()
     }
 
     /// Whether the line that ends where `before` ends introduces rows.
@@ -292,16 +350,32 @@ fn overlap(bytes: &[u8], needle: &[u8]) -> usize {
 mod tests {
     use super::*;
 
+    /// Listens to nothing.
+    struct Deaf;
+
+    impl Sink for Deaf {
+        fn blank(&mut self) {}
+        fn statement(&mut self, _begin: u64) {}
+        fn comment(&mut self, _line: &Line, _begin: u64, _end: u64) {}
+        fn command(&mut self, _line: &Line, _begin: u64, _end: u64) {}
+        fn code(&mut self, _bytes: &[u8]) {}
+        fn quote(&mut self, _quote: u8) {}
+        fn quoted(&mut self, _bytes: &[u8]) {}
+        fn line_end(&mut self, _end: u64) {}
+        fn rows_begin(&mut self, _begin: u64) {}
+        fn rows(&mut self, _bytes: &[u8]) {}
+        fn rows_end(&mut self, _end: u64) {}
+    }
+
     #[test]
     fn what_is_kept_is_bounded() {
         let mut lexer = Lexer::default();
-        let mut ledger = Ledger::default();
         let long = [b'x'; 1 << 16];
         for start in ["-- ", "\\set ", "$", "SELECT $_", "'", "$a$"] {
-            lexer.push(start.as_bytes(), &mut ledger);
-            lexer.push(&long, &mut ledger);
+            lexer.push(start.as_bytes(), &mut Deaf);
+            lexer.push(&long, &mut Deaf);
             assert!(lexer.line.kept() <= 512 && lexer.tag.len() <= 256, "{start}");
-            lexer.push(b"$a$'\n", &mut ledger);
+            lexer.push(b"$a$'\n", &mut Deaf);
         }
     }
 }

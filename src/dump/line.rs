@@ -5,8 +5,8 @@
 //! something.
 
 /// Comments and commands are kept up to this length. The longest that matter
-/// are the `\restrict` lines (74 bytes); a longer line is told from them all.
-const LINE_BYTES_MAX: usize = 256;
+/// are `\connect` lines: a name of 63 bytes, most of them doubled, in an option.
+const LINE_BYTES_MAX: usize = 512;
 
 /// A comment or command line, without its newline.
 #[derive(Clone, Debug, Default)]

@@ -1,0 +1,237 @@
+//! The first words of a statement, and where it ends.
+//!
+//! As in `psql`, a statement ends with a `;` outside parentheses and outside
+//! the body of a routine that is written in SQL, which has `;` of its own
+//! between `BEGIN ATOMIC` and its `END`.
+//!
+//! An `INSERT` may be most of a dump: behind its `VALUES` nothing is kept, and
+//! only what stands before the end of a line is looked at.
+
+use crate::base::limits::MAP_NAME_BYTES_MAX;
+
+/// More words than a statement needs to be identified; column lists of triggers are the longest.
+const TOKENS_MAX: usize = 4_096;
+/// Bytes of them, after which no more begin to be kept.
+const TEXT_BYTES_MAX: usize = 65_536;
+/// Bytes of one: enough to be told from a name that fits in the map.
+const TOKEN_BYTES_MAX: usize = MAP_NAME_BYTES_MAX + 1;
+
+/// A word of a statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Token {
+    /// A keyword, a plain name or a number.
+    Word(Vec<u8>),
+    /// A name between double quotes, which are resolved.
+    Name(Vec<u8>),
+    /// A string. What it holds is kept where it may be a name.
+    Text(Vec<u8>),
+    /// Anything else: `.`, `,`, `(`.
+    Mark(u8),
+}
+
+impl Token {
+    /// Whether it is this keyword.
+    pub(super) fn is(&self, keyword: &str) -> bool {
+        matches!(self, Token::Word(word) if word.eq_ignore_ascii_case(keyword.as_bytes()))
+    }
+}
+
+/// Which part of a statement is going by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Part {
+    /// Words are kept.
+    #[default]
+    Head,
+    /// The values of an `INSERT`.
+    Values,
+}
+
+/// A statement that is going by.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Statement {
+    tokens: Vec<Token>,
+    bytes: usize,
+    part: Part,
+    /// The word that is going by, as much of it as is kept.
+    word: Vec<u8>,
+    in_word: bool,
+    /// The literal that is going by or has just ended: its quote, and whether it is kept.
+    literal: Option<(u8, bool)>,
+    depth: u64,
+    /// The parentheses that are open hold something that is kept.
+    inside: bool,
+    /// `BEGIN` and `CASE` without their `END`, in the body of a routine.
+    begun: u64,
+    /// The last byte that is not white space.
+    last: u8,
+    /// Parentheses in the values of an `INSERT`.
+    rows: u64,
+}
+
+impl Statement {
+    pub(super) fn clear(&mut self) {
+        let mut tokens = std::mem::take(&mut self.tokens);
+        let mut word = std::mem::take(&mut self.word);
+        tokens.clear();
+        word.clear();
+        *self = Statement { tokens, word, ..Statement::default() };
+    }
+
+    pub(super) fn tokens(&self) -> &[Token] {
+        &self.tokens
+    }
+
+    /// Rows of an `INSERT`.
+    pub(super) fn rows(&self) -> u64 {
+        // `DEFAULT VALUES` is a row without a parenthesis.
+        self.rows.max(1)
+    }
+
+    pub(super) fn code(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        if self.part == Part::Values {
+            self.rows += bytes.iter().filter(|byte| **byte == b'(').count() as u64;
+            self.last = bytes.iter().rev().find(|byte| !byte.is_ascii_whitespace()).copied().unwrap_or(self.last);
+            return;
+        }
+        self.literal = None;
+        for (at, byte) in bytes.iter().enumerate() {
+            self.byte(*byte);
+            if self.part == Part::Values {
+                return self.code(&bytes[at + 1..]);
+            }
+        }
+    }
+
+    /// A literal begins. Right behind one of its kind it is the same one, which holds its own quote.
+    pub(super) fn quote(&mut self, quote: u8) {
+        self.last = quote;
+        if self.part == Part::Values {
+            return;
+        }
+        self.end_word();
+        match self.literal {
+            Some((open, _)) if open == quote && quote != b'$' => return self.quoted(&[quote]),
+            _ => self.literal = Some((quote, self.keeps())),
+        }
+        if self.keeps() {
+            self.tokens.push(if quote == b'"' { Token::Name(Vec::new()) } else { Token::Text(Vec::new()) });
+        }
+    }
+
+    pub(super) fn quoted(&mut self, bytes: &[u8]) {
+        if self.part == Part::Values || !matches!(self.literal, Some((_, true))) {
+            return;
+        }
+        let select = self.tokens.first().is_some_and(|token| token.is("SELECT"));
+        let text = match self.tokens.last_mut() {
+            Some(Token::Name(text)) => text,
+            Some(Token::Text(text)) if select => text,
+            _ => return,
+        };
+        let room = TOKEN_BYTES_MAX.saturating_sub(text.len()).min(bytes.len());
+        text.extend_from_slice(&bytes[..room]);
+        self.bytes += room;
+    }
+
+    /// A line ends outside literals; `true` when the statement does.
+    pub(super) fn line_end(&mut self) -> bool {
+        self.end_word();
+        self.literal = None;
+        self.last == b';' && self.depth == 0 && self.begun == 0
+    }
+
+    fn byte(&mut self, byte: u8) {
+        if byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$' || !byte.is_ascii() {
+            self.in_word = true;
+            self.last = byte;
+            if (self.depth == 0 || self.inside) && self.word.len() < TOKEN_BYTES_MAX {
+                self.word.push(byte);
+            }
+            return;
+        }
+        self.end_word();
+        if byte.is_ascii_whitespace() {
+            return;
+        }
+        self.last = byte;
+        if self.part == Part::Values {
+            // The parenthesis right behind `VALUES` is that of a row.
+            self.rows += u64::from(byte == b'(');
+            return;
+        }
+        match byte {
+            b'(' => {
+                self.mark(byte);
+                self.inside |= self.depth == 0 && self.opens_names();
+                self.depth += 1;
+            }
+            b')' => {
+                self.depth = self.depth.saturating_sub(1);
+                self.inside &= self.depth > 0;
+                self.mark(byte);
+            }
+            _ => self.mark(byte),
+        }
+    }
+
+    /// Whether the parenthesis that was just kept holds names.
+    fn opens_names(&self) -> bool {
+        let before = self.tokens.len().checked_sub(2).and_then(|at| self.tokens.get(at));
+        let select = self.tokens.first().is_some_and(|token| token.is("SELECT"));
+        select || before.is_some_and(|token| token.is("INHERITS") || token.is("IDENTITY"))
+    }
+
+    fn mark(&mut self, byte: u8) {
+        if self.keeps() {
+            self.tokens.push(Token::Mark(byte));
+        }
+    }
+
+    /// Whether what goes by is kept.
+    fn keeps(&self) -> bool {
+        let room = self.tokens.len() < TOKENS_MAX && self.bytes < TEXT_BYTES_MAX;
+        room && self.begun == 0 && (self.depth == 0 || (self.inside && self.depth == 1))
+    }
+
+    fn end_word(&mut self) {
+        if !std::mem::take(&mut self.in_word) {
+            return;
+        }
+        if self.depth == 0 && self.is_routine() {
+            self.follow_body();
+        }
+        if self.word.is_empty() || !self.keeps() {
+            return self.word.clear();
+        }
+        self.bytes += self.word.len();
+        let token = Token::Word(std::mem::take(&mut self.word));
+        let values = token.is("VALUES") && self.tokens.first().is_some_and(|token| token.is("INSERT"));
+        self.tokens.push(token);
+        if values {
+            self.part = Part::Values;
+        }
+    }
+
+    /// Whether this is `CREATE [OR REPLACE] FUNCTION` or `PROCEDURE`.
+    fn is_routine(&self) -> bool {
+        let kind = match self.tokens.as_slice() {
+            [create, or, replace, kind, ..] if create.is("CREATE") && or.is("OR") && replace.is("REPLACE") => kind,
+            [create, kind, ..] if create.is("CREATE") => kind,
+            _ => return false,
+        };
+        kind.is("FUNCTION") || kind.is("PROCEDURE")
+    }
+
+    /// Counts what opens and closes a body.
+    fn follow_body(&mut self) {
+        let is = |keyword: &str| self.word.eq_ignore_ascii_case(keyword.as_bytes());
+        if is("BEGIN") || (self.begun > 0 && is("CASE")) {
+            self.begun += 1;
+        } else if self.begun > 0 && is("END") {
+            self.begun -= 1;
+        }
+    }
+}
