@@ -278,19 +278,21 @@ def cut(data, cutter, gear):
     return lengths
 
 def check_map(records, plain):
-    at = last = 0
+    at = last = kind = 0
     while at < len(records):
-        need(at + 32 <= len(records), "the dump map is cut")
-        length, kind, zero, offset, size, rows = struct.unpack_from("<IB3sQQQ", records, at)
-        need(40 <= length <= 65536 and at + length <= len(records), "a map record has an illegal length")
-        if 1 <= kind <= 6:
-            need(not any(zero) and (rows == 0 or kind == 5), "a map record has bytes that are not zero")
+        need(at + 32 <= len(records) and kind != 10, "the dump map is cut, or goes on after its end")
+        length, found, space, zero, offset, size, _ = struct.unpack_from("<IBB2sQQQ", records, at)
+        need(42 <= length <= 65536 and at + length <= len(records), "a map record has an illegal length")
+        if 1 <= found <= 10:
+            kind = found
+            need(not any(zero) and space <= 2, "a map record has an illegal kind, or bytes that are not zero")
             need(last <= offset <= offset + size <= plain, "a map record is out of order or outside of the dump")
-            names, last = records[at + 32:at + length], offset
-            for _ in range(4):
+            need((size == 0) == (kind > 8), "a map record has a length, or none")
+            names, last = records[at + 32:at + length], offset + size
+            for _ in range(5):
                 n = int.from_bytes(names[:2], "little") + 2
-                legal = 2 <= n <= len(names) and "\ufffd" not in names[2:n].decode("utf-8", "replace")
-                need(legal, "the names of a map record are not legal")
+                need(2 <= n <= min(len(names), 4098), "the names of a map record are not legal")
                 names = names[n:]
             need(not names, "the names of a map record do not fill it")
         at += length
+    need(kind == 10 or not records, "the dump map has no end")

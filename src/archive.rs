@@ -8,11 +8,13 @@
 //! | `section` | index and catalogue as sections of frames |
 //! | `catalogue` | what later backups need |
 //! | `index` | what a restore needs: blocks, recipe, spans |
+//! | `map` | the dump map of an index |
 //! | `manifest` | seals and opens the manifest |
 
 pub mod catalogue;
 pub mod index;
 pub mod manifest;
+pub mod map;
 pub mod part;
 pub mod section;
 

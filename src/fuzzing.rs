@@ -32,8 +32,8 @@ pub use backups::{
 pub use caches::{cache_file, cache_record, cache_resealed, seed_cache};
 pub use fixture::{Fixture, fixture};
 pub use formats::{
-    age_file, draft, json, key_file, key_line, manifest, names, part_header, records, sealed_key, section_directory,
-    slot, zstd_block, zstd_frame,
+    age_file, draft, dump_map, json, key_file, key_line, manifest, names, part_header, records, sealed_key,
+    section_directory, slot, zstd_block, zstd_frame,
 };
 pub use legacy::{legacy_archive, legacy_gzip};
 pub use streams::{chunker, dump_observer, padding, part};
@@ -52,7 +52,7 @@ macro_rules! targets {
 }
 
 /// Every target, by name.
-pub const TARGETS: [Target; 31] = targets![
+pub const TARGETS: [Target; 32] = targets![
     age_file
     cache_file
     cache_record
@@ -60,6 +60,7 @@ pub const TARGETS: [Target; 31] = targets![
     catalogue
     chunker
     draft
+    dump_map
     dump_observer
     forged_catalogue
     forged_index

@@ -9,6 +9,7 @@
 //! number of threads: jobs run in parallel and are awaited in order. The first error stops a run and is the one reported.
 
 pub mod audit;
+pub mod contents;
 pub mod counting;
 pub mod error;
 pub mod fetch;

@@ -40,6 +40,8 @@ pub struct IndexSections<'a> {
     pub draft: &'a Manifest,
     /// Everything else.
     pub index: &'a Index,
+    /// Frames of the dump map, with their plain lengths.
+    pub map: &'a [(u32, Vec<u8>)],
 }
 
 impl Sections for IndexSections<'_> {
@@ -49,7 +51,8 @@ impl Sections for IndexSections<'_> {
         framer.push(Section::Summary, &encode_all(std::slice::from_ref(summary)), Summary::BYTES)?;
         framer.push(Section::Blocks, &encode_all(blocks), Block::BYTES)?;
         framer.push(Section::Recipe, &encode_all(recipe), Extent::BYTES)?;
-        framer.push(Section::Spans, spans.as_flattened(), Span::BYTES)
+        framer.push(Section::Spans, spans.as_flattened(), Span::BYTES)?;
+        self.map.iter().try_for_each(|(plain, frame)| framer.push_frame(Section::Map, *plain, frame))
     }
 }
 
@@ -102,7 +105,13 @@ impl Index {
 
     /// The dump, piece by piece.
     pub fn pieces(&self) -> impl Iterator<Item = Piece> {
-        self.recipe.iter().flat_map(|extent| Pieces { blocks: &self.blocks, rest: *extent })
+        self.pieces_from(0)
+    }
+
+    /// The dump from an extent on, piece by piece.
+    pub fn pieces_from(&self, extent: usize) -> impl Iterator<Item = Piece> {
+        let extents = self.recipe.get(extent..).unwrap_or(&[]);
+        extents.iter().flat_map(|extent| Pieces { blocks: &self.blocks, rest: *extent })
     }
 
     /// What a reader is going to check, before the index is written; where the parts end, the writer knows best.

@@ -8,7 +8,7 @@ use crate::format::section::{self, FrameRecord, Holder, Section};
 use crate::format::{FormatError, check_limit};
 
 /// Level of the frames: they are small and read often.
-const LEVEL: i32 = 3;
+pub(super) const FRAME_LEVEL: i32 = 3;
 
 /// What a role's sections hold. Called twice: once to lay the frames out, once to write them; so nothing is held in memory.
 pub trait Sections {
@@ -17,6 +17,13 @@ pub trait Sections {
     /// # Errors
     /// Those of the framer.
     fn push_all<E: From<SectionError>>(&self, framer: &mut Framer<'_, E>) -> Result<(), E>;
+}
+
+/// Plain bytes of a frame that fits in a part of this capacity whatever zstd makes of it.
+pub(super) fn frame_plain(capacity: u64) -> usize {
+    // A frame that does not shrink is a little longer than its content, and the padding needs room.
+    let room = usize::try_from(capacity - capacity / 64).unwrap_or(usize::MAX).saturating_sub(64);
+    room.min(FRAME_PLAIN_MAX)
 }
 
 type FrameSink<'s, E> = dyn FnMut(Section, u32, &[u8]) -> Result<(), E> + 's;
@@ -32,11 +39,9 @@ pub struct Framer<'s, E> {
 
 impl<'s, E: From<SectionError>> Framer<'s, E> {
     fn new(capacity: u64, sink: &'s mut FrameSink<'s, E>) -> Result<Framer<'s, E>, E> {
-        // A frame that does not shrink is a little longer than its content, and the padding needs room.
-        let room = usize::try_from(capacity - capacity / 64).unwrap_or(usize::MAX).saturating_sub(64);
         Ok(Framer {
-            compressor: BlockCompressor::new(LEVEL).map_err(SectionError::Zstd)?,
-            frame_plain: room.min(FRAME_PLAIN_MAX),
+            compressor: BlockCompressor::new(FRAME_LEVEL).map_err(SectionError::Zstd)?,
+            frame_plain: frame_plain(capacity),
             open: Vec::new(),
             section: Section::Draft,
             sink,
@@ -64,6 +69,16 @@ impl<'s, E: From<SectionError>> Framer<'s, E> {
             rest = later;
         }
         Ok(())
+    }
+
+    /// Appends a frame that is compressed already.
+    ///
+    /// # Errors
+    /// zstd gave up, or the sink did.
+    pub fn push_frame(&mut self, section: Section, plain: u32, frame: &[u8]) -> Result<(), E> {
+        self.close_frame()?;
+        self.section = section;
+        (self.sink)(section, plain, frame)
     }
 
     fn close_frame(&mut self) -> Result<(), E> {

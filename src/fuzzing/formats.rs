@@ -11,6 +11,7 @@ use crate::format::header::Header;
 use crate::format::json::{Json, quoted};
 use crate::format::keyfile::{self, KEY_BYTES, KeyFile};
 use crate::format::manifest::{Manifest, Unverified, is_ours};
+use crate::format::map::{self, MapParser};
 use crate::format::record::{Block, Chunk, Extent, OwnBlock, Record, Span, Summary, Usage, encode_all, parse_all};
 use crate::format::section::Holder;
 use crate::format::slot::Slot;
@@ -19,6 +20,34 @@ use crate::fuzzing::fixture::fixture;
 use crate::fuzzing::input::Input;
 use crate::keys::age::{Identity, open};
 use crate::keys::ring::Keyring;
+
+/// The records of a dump map are the same however the section is divided, and are written as they are read.
+pub fn dump_map(data: &[u8]) -> bool {
+    let mut input = Input::new(data);
+    let (piece, plain) = (usize::from(input.u8()) + 1, input.u64() >> 16);
+    let section = input.rest();
+    let read = |bytes: &[u8], piece: usize| {
+        let (mut parser, mut entries) = (MapParser::new(plain), Vec::new());
+        bytes.chunks(piece).try_for_each(|piece| parser.push(piece, &mut |entry| entries.push(entry)))?;
+        parser.finish().map(|()| entries)
+    };
+    let whole = read(section, section.len().max(1));
+    let divided = read(section, piece);
+    let Ok(entries) = whole else {
+        assert!(divided.is_err(), "it depends on the pieces");
+        return false;
+    };
+    assert_eq!(divided.as_ref(), Ok(&entries), "it depends on the pieces");
+    let mut at = 0;
+    let mut again = Vec::new();
+    for entry in &entries {
+        assert!(at <= entry.offset && entry.offset <= entry.end() && entry.end() <= plain, "a wrong range");
+        at = entry.end();
+        assert!(map::encode(entry, &mut again), "a name is too long");
+    }
+    assert_eq!(read(&again, piece).as_ref(), Ok(&entries));
+    true
+}
 
 /// A part header that parses encodes to the same bytes.
 pub fn part_header(data: &[u8]) -> bool {

@@ -3,6 +3,7 @@
 use crate::archive::part::{Expected, OpenPart, PaddingCheck, PartSealer, PartSecret};
 use crate::base::cutter::Cutter;
 use crate::base::limits::{HEADER_BYTES, PART_BYTES_MIN};
+use crate::base::map::MapKind;
 use crate::chunk::chunker::Chunker;
 use crate::crypto::secret::Secret;
 use crate::dump::{DumpKind, Observer};
@@ -58,6 +59,16 @@ pub fn dump_observer(data: &[u8]) -> bool {
         }
     }
     assert_eq!((whole.kind(), whole.bytes()), (divided.kind(), dump.len() as u64));
+    let mut map = whole.finish_map();
+    assert_eq!(map, divided.finish_map(), "the map depends on the slabs");
+    let mut at = 0;
+    for entry in map.drain(..) {
+        let (from, to) = (entry.offset as usize, entry.end() as usize);
+        assert!(at <= from && from <= to && to <= dump.len(), "a wrong range");
+        let line = |at: usize| at == 0 || dump[at - 1] == b'\n';
+        assert!(entry.kind == MapKind::Stop || (line(from) && line(to)), "a range is not of whole lines");
+        at = to;
+    }
     let report = whole.finish();
     assert_eq!(report, divided.finish(), "the report depends on the slabs");
     report.kind != DumpKind::Raw

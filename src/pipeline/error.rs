@@ -83,6 +83,14 @@ pub enum RunError {
         /// The id.
         id: String,
     },
+    /// Nothing tells what is inside a dump.
+    #[error("{id} has no dump map: it is of kind {kind}, or older than maps are")]
+    NoMap {
+        /// The backup.
+        id: BackupId,
+        /// The kind of its dump.
+        kind: String,
+    },
     /// The input is cut short.
     #[error("the dump is cut short: {0}")]
     CutShort(String),
@@ -167,7 +175,9 @@ impl RunError {
             RunError::Key(source) => source.class(),
             RunError::NoSlotOpens { .. } => FailureClass::WrongKey,
             RunError::NotFound { .. } | RunError::Legacy { .. } => FailureClass::NotFound,
-            RunError::Ambiguous { .. } | RunError::Generation { .. } | RunError::Option(_) => FailureClass::Usage,
+            RunError::Ambiguous { .. } | RunError::Generation { .. } | RunError::NoMap { .. } | RunError::Option(_) => {
+                FailureClass::Usage
+            }
             RunError::Missing { .. } => FailureClass::Missing,
             RunError::Size { .. } | RunError::Sha256 { .. } | RunError::Digest { .. } => FailureClass::Damaged,
             RunError::ReadBack { .. } => FailureClass::Store,

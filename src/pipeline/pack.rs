@@ -13,6 +13,7 @@ use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::archive::map::MapWriter;
 use crate::base::cutter::Cutter;
 use crate::base::id::BackupId;
 use crate::base::limits::{
@@ -135,7 +136,8 @@ struct Run<'a> {
 impl Run<'_> {
     fn run(&self, attempt: &mut Attempt<'_>, known: Known, input: Box<dyn Read + Send>) -> Result<Packed, RunError> {
         let chunker = Chunker::new(self.cutter, self.keys.gear_table());
-        let feed = Feed::start(input, chunker, self.keys.chunk_id.expose());
+        let map = MapWriter::new(attempt.capacity());
+        let feed = Feed::start(input, chunker, self.keys.chunk_id.expose(), map);
         let (weaver, fed) = self.stream(attempt, known, feed)?;
         let (kind, verdict) = judge(&fed, self.options)?;
         self.commit(attempt, weaver, fed, kind, verdict)
@@ -146,7 +148,7 @@ impl Run<'_> {
         &'r self,
         attempt: &mut Attempt<'_>,
         known: Known,
-        mut feed: Feed,
+        feed: Feed,
     ) -> Result<(Weaver<'r>, Fed), RunError> {
         let ids = attempt.archive_key().ids_digest();
         let (written, weaver, fed) = std::thread::scope(|scope| {

@@ -16,6 +16,7 @@ use crate::format::manifest::Manifest;
 use crate::format::section::Holder;
 use crate::pipeline::World;
 use crate::pipeline::audit::{ChunkTables, agrees, usage};
+use crate::pipeline::contents::Contents;
 use crate::pipeline::error::RunError;
 use crate::pipeline::fetch::{PartReader, RangeReader, check_size, own};
 use crate::pipeline::history::check_sha256;
@@ -158,6 +159,11 @@ fn verify_inside(
         Err(error @ RunError::Stopped(_)) => return Err(error),
         Err(error) => report.find(&error, Role::Index),
         Ok(()) => {}
+    }
+    // Nothing but a restore of a part needs the map.
+    match Contents::open(world.store, open).and_then(|contents| contents.reader().each(&mut |_| {})) {
+        Err(RunError::NoMap { .. }) | Ok(()) => {}
+        Err(error) => report.find(&error, Role::Catalogue),
     }
     if !catalogues {
         return Ok(());

@@ -3,6 +3,7 @@
 use vault::archive::part::PartSecret;
 use vault::base::cutter::Cutter;
 use vault::base::id::ChunkId;
+use vault::base::map::{MapEntry, MapKind};
 use vault::chunk::compress::BlockCompressor;
 use vault::format::age::armor;
 use vault::format::age::name::RecipientName;
@@ -10,6 +11,7 @@ use vault::format::frame::{padding_header, raw_frame};
 use vault::format::header::Role;
 use vault::format::keyfile::{key_text, pack_text};
 use vault::format::manifest::{Manifest, Part};
+use vault::format::map;
 use vault::format::record::{Block, Chunk, Extent, OwnBlock, Record, Span, Summary, Usage, encode_all};
 use vault::format::section::{FrameRecord, Section, encode};
 use vault::format::slot::{Slot, SlotKind};
@@ -43,6 +45,7 @@ pub fn all() -> Vec<Seed> {
         ("key_line", key_lines),
         ("names", names),
         ("sealed_key", sealed_keys),
+        ("dump_map", maps),
         ("dump_observer", dumps),
         ("legacy_archive", legacy_archives),
         ("legacy_gzip", legacy_gzips),
@@ -116,6 +119,34 @@ fn manifest_of(older: bool) -> Manifest {
 
 fn object(name: &str) -> &'static [u8] {
     &fixture().objects[name]
+}
+
+fn maps(of: &mut Of<'_>) {
+    let entry = |kind, from, to| MapEntry::new(kind, b"TABLE", from, to);
+    let encoded = |entries: &[MapEntry]| {
+        let mut bytes = vec![40];
+        bytes.extend_from_slice(&(1000_u64 << 16).to_le_bytes());
+        entries.iter().for_each(|entry| assert!(map::encode(entry, &mut bytes)));
+        bytes
+    };
+    let all: Vec<MapEntry> = (0..)
+        .zip(MapKind::ALL)
+        .map(|(at, kind)| match kind {
+            MapKind::Link | MapKind::Stop => entry(kind, 800, 800),
+            _ => entry(kind, at * 100, at * 100 + 90),
+        })
+        .collect();
+    let sound = encoded(&all);
+    of.takes("every-type", sound.clone());
+    of.takes("unknown-type", [&sound[..13], &[77], &sound[14..]].concat());
+    of.refuses_with("reserved", &sound, 15, &[1]);
+    of.refuses_with("space-3", &sound, 14, &[3]);
+    of.refuses_with("record-short", &sound, 9, &[41]);
+    of.refuses("no-end", encoded(&all[..5]));
+    of.refuses("two-ends", encoded(&[entry(MapKind::Stop, 0, 0), entry(MapKind::Stop, 0, 0)]));
+    of.refuses("overlap", encoded(&[entry(MapKind::Data, 0, 10), entry(MapKind::Data, 9, 20)]));
+    of.refuses("outside", encoded(&[entry(MapKind::Data, 0, 1001)]));
+    of.refuses("cut-short", &sound[..sound.len() - 1]);
 }
 
 fn part_headers(of: &mut Of<'_>) {

@@ -107,26 +107,8 @@ pub fn vectors(list: &mut List) {
             _ => {}
         });
     });
-    list.legal("dump-map", "a dump map, with a record of a type that is not known", &|kit| {
-        kit.at(|stage| {
-            if let Stage::Index(index) = stage {
-                index.map = [map_record(1, 0, 10), map_record(200, 5, 1), map_record(5, 10, 20)].concat();
-            }
-        });
-    });
     manifests(list);
     keys(list);
-}
-
-fn map_record(kind: u8, offset: u64, length: u64) -> Vec<u8> {
-    let names = b"\x02\0db\x06\0public\x01\0t\x05\0TABLE";
-    let mut record = (32 + names.len() as u32).to_le_bytes().to_vec();
-    record.extend_from_slice(&[kind, 0, 0, 0]);
-    for field in [offset, length, 0] {
-        record.extend_from_slice(&field.to_le_bytes());
-    }
-    record.extend_from_slice(names);
-    record
 }
 
 fn manifests(list: &mut List) {

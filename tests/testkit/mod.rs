@@ -9,7 +9,7 @@
 //! | `part`, `segment` | headers, commitments, objects; segments |
 //! | `frame`, `directory` | zstd frames and padding; the directories of index and catalogue |
 //! | `index`, `recipe` | drafts, summary, spans; blocks and recipe |
-//! | `catalogue` | what only a verification reads |
+//! | `catalogue`, `map` | what only a verification reads |
 //! | `manifest`, `named` | text, members, limits, MAC; the parts and bases that it names |
 //! | `key`, `slot`, `age_slot` | sealed keys and key files; slots |
 //! | `edge` | what is at the edge, and legal |
@@ -25,6 +25,7 @@ mod frame;
 mod index;
 mod key;
 mod manifest;
+mod map;
 mod named;
 mod part;
 mod recipe;
@@ -110,11 +111,12 @@ type Area = (&'static str, fn(&mut List));
 
 /// Every vector.
 pub fn all() -> Vec<Vector> {
-    let areas: [Area; 7] = [
+    let areas: [Area; 8] = [
         ("part", part::vectors),
         ("frame", frame::vectors),
         ("index", index::vectors),
         ("catalogue", catalogue::vectors),
+        ("map", map::vectors),
         ("manifest", manifest::vectors),
         ("key", key::vectors),
         ("edge", edge::vectors),

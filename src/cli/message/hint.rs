@@ -162,6 +162,7 @@ pub(super) fn hint_of_run(error: &RunError) -> Option<String> {
         RunError::Legacy { .. } => {
             "it was written by another program, and vault never changes or deletes it; `vault legacy unpack` reads those of the a9s backup manager"
         }
+        RunError::NoMap { .. } => "unpack all of it; a backup of the text of pg_dump or pg_dumpall has a dump map",
         RunError::CutShort(_) => {
             "see why the program that writes the dump ended early, then pack again: no backup was made"
         }

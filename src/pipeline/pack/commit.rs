@@ -2,6 +2,7 @@
 
 use crate::archive::index::{Index, IndexSections};
 use crate::archive::manifest::seal;
+use crate::archive::map::MapWriter;
 use crate::archive::section::{Framer, SectionError, Sections, write};
 use crate::archive::{ArchiveError, damaged};
 use crate::base::cutter::Cutter;
@@ -51,9 +52,10 @@ impl Run<'_> {
         let record = history::encode(catalogue.draft, self.cutter, &usage, &parts);
         attempt.parts.extend(parts);
         manifest.parts = attempt.parts.clone();
-        let index = self.index(attempt, &weaver, fed, &foreign);
+        let (index, map) = self.index(attempt, &weaver, fed, &foreign);
         index.check_writable(&manifest)?;
-        let parts = self.write_role(attempt, Role::Index, &IndexSections { draft: &manifest, index: &index })?;
+        let sections = IndexSections { draft: &manifest, index: &index, map: map.frames() };
+        let parts = self.write_role(attempt, Role::Index, &sections)?;
         attempt.parts.extend(parts);
         if self.audit {
             audit_before_commit(self.world, self.keys, attempt.archive_key(), &manifest, &index)?;
@@ -117,8 +119,8 @@ impl Run<'_> {
         Ok(parts)
     }
 
-    /// The index of the backup: blocks, recipe, spans.
-    fn index(&self, attempt: &Attempt<'_>, weaver: &Weaver<'_>, fed: Fed, foreign: &Foreign) -> Index {
+    /// The index of the backup: blocks, recipe, spans, and the dump map.
+    fn index(&self, attempt: &Attempt<'_>, weaver: &Weaver<'_>, fed: Fed, foreign: &Foreign) -> (Index, MapWriter) {
         let own = attempt.parts.iter().filter(|part| part.role == Role::Data).count() as u32;
         let (blocks, starts) = foreign.directory(attempt, weaver, own);
         let mut recipe = Vec::with_capacity(weaver.recipe.len());
@@ -131,7 +133,7 @@ impl Run<'_> {
         }
         let summary =
             Summary { plain: fed.plain, chunks: weaver.chunks, digest: fed.digest, ids_digest: weaver.ids.finish() };
-        Index { summary, blocks, recipe, spans: fed.spans }
+        (Index { summary, blocks, recipe, spans: fed.spans }, fed.map)
     }
 
     /// Creates the manifest, reads it back, and looks once more whether everything it names is there.

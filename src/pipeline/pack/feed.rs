@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::time::Instant;
 
+use crate::archive::map::MapWriter;
 use crate::base::limits::{DUMP_BYTES_MAX, SPAN_BYTES};
 use crate::chunk::chunker::Chunker;
 use crate::crypto::span;
@@ -30,6 +31,8 @@ pub struct Fed {
     pub digest: [u8; 32],
     /// What the input was.
     pub report: dump::Report,
+    /// Where its objects stand.
+    pub map: MapWriter,
 }
 
 /// The input as it is being read.
@@ -46,6 +49,7 @@ pub struct Feed {
     /// Where the next chunk begins in the next slab.
     begins: usize,
     observer: dump::Observer,
+    map: MapWriter,
     plain: u64,
     spans: Vec<[u8; 32]>,
     whole: Option<[u8; 32]>,
@@ -59,7 +63,7 @@ struct Cutting {
 
 impl Feed {
     /// Begins to read. The reading thread is on its own: a read that never returns does not hold up the end of the run.
-    pub fn start(input: Box<dyn Read + Send>, chunker: Chunker, chunk_key: &[u8; 32]) -> Feed {
+    pub fn start(input: Box<dyn Read + Send>, chunker: Chunker, chunk_key: &[u8; 32], map: MapWriter) -> Feed {
         let (sender, slabs) = sync_channel(SLABS_AHEAD);
         let (used, buffers) = channel();
         let room = Slab::room(chunker.maximum());
@@ -73,6 +77,7 @@ impl Feed {
             submitted: 0,
             begins: 0,
             observer: dump::Observer::new(),
+            map,
             plain: 0,
             spans: Vec::new(),
             whole: None,
@@ -84,7 +89,7 @@ impl Feed {
     /// # Errors
     /// The input broke off, its producer failed, or the run was stopped; and those of `take`.
     pub fn run(
-        &mut self,
+        mut self,
         world: &World<'_>,
         workers: &Workers,
         pace: &Pace,
@@ -125,6 +130,7 @@ impl Feed {
     /// What passes is counted and looked at, and never changed.
     fn watch(&mut self, world: &World<'_>, span: &[u8]) -> Result<(), RunError> {
         self.observer.push(span);
+        self.observer.take_map().iter().for_each(|entry| self.map.push(entry));
         self.plain += span.len() as u64;
         world.observer.advanced(span.len() as u64);
         if self.plain > DUMP_BYTES_MAX {
@@ -164,14 +170,15 @@ impl Feed {
         Ok(())
     }
 
-    fn fed(&mut self) -> Fed {
-        let spans = std::mem::take(&mut self.spans);
+    fn fed(mut self) -> Fed {
+        self.observer.finish_map().iter().for_each(|entry| self.map.push(entry));
+        let spans = self.spans;
         let digest = match spans.len() {
             0 => *blake3::hash(b"").as_bytes(),
             1 => self.whole.unwrap_or_default(),
             _ => span::merge(&spans).unwrap_or_default(),
         };
-        Fed { plain: self.plain, spans, digest, report: std::mem::take(&mut self.observer).finish() }
+        Fed { plain: self.plain, spans, digest, report: self.observer.finish(), map: self.map }
     }
 }
 
