@@ -12,6 +12,7 @@
 //! | `memory` | how much of it is to be had |
 //! | `world` | store, clock, randomness, observer and control of one run |
 //! | `output` | where a restored dump goes |
+//! | `part` | which part of it |
 //! | `report` | tables, sizes, ages, JSON |
 //! | `message` | every failure: its words, its hint, its class |
 //!
@@ -23,6 +24,8 @@ pub mod control;
 pub mod message;
 pub mod signals;
 
+mod contents;
+mod diff;
 mod identity;
 mod key;
 mod legacy;
@@ -30,6 +33,7 @@ mod list;
 mod memory;
 mod output;
 mod pack;
+mod part;
 mod rebuild;
 mod report;
 mod secrets;
@@ -77,7 +81,9 @@ fn run(arguments: Arguments) -> Result<Option<FailureClass>, CliError> {
         Command::Pack(command) => pack::run(&global, command),
         Command::Unpack(command) => unpack::run(&global, &command),
         Command::List(command) => list::run(&global, &command),
+        Command::Show(command) if command.contents => contents::run(&global, &command),
         Command::Show(command) => show::run(&global, &command),
+        Command::Diff(command) => diff::run(&global, &command),
         Command::Verify(command) => verify::run(&global, &command),
         Command::Legacy(command) => legacy::run(&global, command),
         Command::RebuildManifest(command) => rebuild::run(&global, &command),

@@ -2,16 +2,23 @@
 //!
 //! | file | question |
 //! |---|---|
-//! | `escrow` | would what is in escrow open a backup |
 //! | `checks` | when was that last seen, of each way to the key |
+//! | `choose` | which parts of a dump make a script of some tables, or of a database |
+//! | `contents`, `scenes` | what is inside a dump |
+//! | `diff` | what changed between two dumps |
+//! | `escrow` | would what is in escrow open a backup |
 //! | `legacy` | what an archive of another service holds |
 //! | `list` | what is in the store, and which backup is meant |
 //! | `rebuild` | a manifest that was lost |
 //! | `rewrap` | other slots for existing backups |
 
 pub mod checks;
+pub mod choose;
+pub mod contents;
+pub mod diff;
 pub mod escrow;
 pub mod legacy;
 pub mod list;
 pub mod rebuild;
 pub mod rewrap;
+pub mod scenes;

@@ -25,6 +25,8 @@ mod legacy_damage;
 mod packers;
 #[path = "cli/paper.rs"]
 mod paper;
+#[path = "cli/parts.rs"]
+mod parts;
 #[path = "cli/passphrases.rs"]
 mod passphrases;
 #[path = "cli/place.rs"]

@@ -41,6 +41,16 @@ impl Place {
         command.output().expect("vault runs")
     }
 
+    /// `vault unpack` of some parts into psql, which stops at the first error if it is told to.
+    fn give(&self, cluster: &Cluster, parts: &[&str], stop: bool) -> Output {
+        let mut command = cluster.command(VAULT);
+        self.settle(&mut command);
+        command.args(["unpack", "-q", "latest"]).args(parts).arg("--").arg(cluster.tool("psql"));
+        command.args(["--no-psqlrc", "--quiet", "--dbname", "postgres"]);
+        command.args(["--set", if stop { "ON_ERROR_STOP=1" } else { "ON_ERROR_STOP=0" }]);
+        command.output().expect("vault runs")
+    }
+
     /// The restore recipe into a cluster.
     fn restore(&self, cluster: &Cluster, backup: &str) -> Output {
         let mut command = cluster.command("/bin/bash");
@@ -115,4 +125,89 @@ fn a_broken_target_fails_the_recipe() {
     assert_eq!(failed.status.code(), Some(1), "{}", text(&failed.stderr));
     assert!(text(&failed.stderr).contains("already exists"), "{}", text(&failed.stderr));
     assert!(Path::new("examples/restore-cluster.sh").exists());
+}
+
+/// Tables with everything that can belong to a table.
+const RICH: &str = r#"
+CREATE SCHEMA sales;
+CREATE TABLE parts (id int GENERATED ALWAYS AS IDENTITY, d date, v text, PRIMARY KEY (id, d)) PARTITION BY RANGE (d);
+CREATE TABLE parts_20 PARTITION OF parts FOR VALUES FROM ('2020-01-01') TO ('2021-01-01');
+CREATE TABLE "parts;21" PARTITION OF parts FOR VALUES FROM ('2021-01-01') TO ('2022-01-01');
+CREATE INDEX ON parts (v);
+INSERT INTO parts (d, v) SELECT date '2020-01-01' + n, 'v' || n FROM generate_series(0, 700) n;
+CREATE TABLE base (id serial PRIMARY KEY, t text UNIQUE CHECK (t <> 'x'));
+CREATE TABLE kid (extra int) INHERITS (base);
+INSERT INTO base (t) VALUES ('q'), ('r');
+INSERT INTO kid (t, extra) VALUES ('s', 1);
+CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN new; END $$;
+CREATE TABLE sales.orders (id bigserial PRIMARY KEY, base_id int REFERENCES base (id), n text DEFAULT 'a;b');
+INSERT INTO sales.orders (base_id) VALUES (1), (2);
+CREATE RULE r AS ON UPDATE TO sales.orders DO ALSO (INSERT INTO base (t) VALUES ('1'); SELECT 1;);
+CREATE TRIGGER tr BEFORE INSERT OR UPDATE OF n, base_id ON sales.orders FOR EACH ROW EXECUTE FUNCTION stamp();
+COMMENT ON TABLE sales.orders IS 'it''s';
+COMMENT ON COLUMN sales.orders.n IS 'n';
+GRANT SELECT (n), INSERT ON sales.orders TO app;
+CREATE STATISTICS sales.st ON id, base_id FROM sales.orders;
+CREATE POLICY p ON sales.orders USING (true);
+ALTER TABLE sales.orders ENABLE ROW LEVEL SECURITY;
+CREATE INDEX oi ON sales.orders (n);
+COMMENT ON INDEX sales.oi IS 'i';
+ALTER TABLE sales.orders CLUSTER ON oi;
+CREATE VIEW seen AS SELECT id FROM base;
+"#;
+
+#[test]
+fn parts_of_a_cluster_come_back_alone() {
+    let (place, cluster) = (Place::new(), Cluster::start());
+    cluster.fill();
+    cluster.psql("shop", RICH);
+    let packed = place.pack(&cluster);
+    assert!(packed.status.success(), "{}", text(&packed.stderr));
+    let before = comparable(&cluster);
+    let same = |what: &str, given: Output| {
+        assert!(given.status.success(), "{what}: {}", text(&given.stderr));
+        assert!(comparable(&cluster) == before, "{what} came back as something else");
+    };
+
+    // Tables that were dropped, with all that belonged to them.
+    let tables = ["public.orders", "public.evil", "parts", "sales.orders", "o'dd*"];
+    let of: Vec<&str> = tables.iter().flat_map(|table| ["--table", table]).collect();
+    cluster.psql("shop", "DROP TABLE public.orders, evil, parts, sales.orders");
+    cluster.psql("shop", "DO $$ BEGIN EXECUTE format('DROP TABLE %I', (SELECT relname FROM pg_class WHERE relname LIKE 'o''dd%')); END $$");
+    assert!(comparable(&cluster) != before);
+    same("tables", place.give(&cluster, &[&["--database", "shop", "--with-schema"], &of[..]].concat(), true));
+
+    // Rows alone; those of children come along, or do not.
+    cluster.psql("shop", "TRUNCATE sales.orders, base, kid");
+    same("children", place.give(&cluster, &["--table", "base", "--table", "sales.orders"], true));
+    cluster.psql("shop", "TRUNCATE ONLY sales.orders, ONLY base");
+    same("without children", place.give(&cluster, &["--table", "base", "--table", "sales.orders", "--only"], true));
+    cluster.psql("shop", "DROP TABLE \"parts;21\"");
+    let given = place.give(&cluster, &["--table", "\"parts;21\"", "--with-schema"], true);
+    // Its parent is still there, and whoever restores it attaches it.
+    cluster.psql(
+        "shop",
+        "ALTER TABLE parts ATTACH PARTITION \"parts;21\" FOR VALUES FROM ('2021-01-01') TO ('2022-01-01')",
+    );
+    same("one partition", given);
+
+    // A database.
+    cluster.psql("postgres", "DROP DATABASE shop");
+    same("a database", place.give(&cluster, &["--database", "shop"], true));
+    cluster.psql("postgres", "DROP DATABASE \"odd \"\"name'\"");
+    same("a database of an odd name", place.give(&cluster, &["--database", "odd*"], true));
+
+    // A view has no rows, and neither has a table that is not there.
+    for (parts, code) in [(["--table", "seen"], 2), (["--table", "orderz"], 10), (["--database", "shopp"], 10)] {
+        let refused = place.give(&cluster, &parts, true);
+        assert_eq!(refused.status.code(), Some(code), "{parts:?}: {}", text(&refused.stderr));
+    }
+
+    // Roles, on another machine. The one that runs it is there already.
+    let target = Cluster::start();
+    let given = place.give(&target, &["--globals", "--database", "bench"], false);
+    assert!(given.status.success(), "{}", text(&given.stderr));
+    assert_eq!(target.psql("postgres", "SELECT count(*) FROM pg_roles WHERE rolname = 'app'").trim(), "1");
+    let accounts = "SELECT count(*), sum(abalance), md5(string_agg(aid::text, ',' ORDER BY aid)) FROM pgbench_accounts";
+    assert_eq!(target.psql("bench", accounts), cluster.psql("bench", accounts));
 }

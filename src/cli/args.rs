@@ -6,6 +6,7 @@
 mod help;
 pub mod key;
 mod legacy;
+mod part;
 mod values;
 
 use std::ffi::OsString;
@@ -17,9 +18,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::base::id::Guid;
 use crate::crypto::keys::Fingerprint;
 use crate::pipeline::pack::Level;
-use help::{ABOUT_KEYS, EXIT_ALL, EXIT_LIST, EXIT_PACK, EXIT_REBUILD, EXIT_SHOW, EXIT_UNPACK, EXIT_VERIFY};
+use help::{ABOUT_KEYS, EXIT_ALL, EXIT_DIFF, EXIT_LIST, EXIT_PACK, EXIT_REBUILD, EXIT_SHOW, EXIT_UNPACK, EXIT_VERIFY};
 use key::KeyCommand;
 pub use legacy::{LegacyArchive, LegacyCommand, LegacyImport, LegacyUnpack};
+pub use part::Part;
 use values::{parse_duration, parse_fingerprint, parse_level, parse_size, parse_tag};
 
 /// Encrypted, deduplicating archives of database dumps.
@@ -101,6 +103,9 @@ pub enum Command {
     /// Show one backup: its manifest, and the objects that a restore needs.
     #[command(after_help = EXIT_SHOW)]
     Show(Show),
+    /// Show which tables changed between two backups, from their indexes alone.
+    #[command(after_help = EXIT_DIFF)]
+    Diff(Diff),
     /// Verify backups: presence and size; with --read-data, and with a key, everything.
     #[command(after_help = EXIT_VERIFY)]
     Verify(Verify),
@@ -200,6 +205,9 @@ pub struct Unpack {
     /// Give up when the whole run takes longer, e.g. 90, 90s, 10m, 2h.
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub timeout: Option<Duration>,
+    /// A part of the dump.
+    #[command(flatten)]
+    pub part: Part,
     /// The command that is fed the dump; it is killed when the dump cannot be completed.
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
@@ -218,6 +226,20 @@ pub struct Show {
     /// List every object to download for it, of earlier backups too.
     #[arg(long)]
     pub objects: bool,
+    /// Show what is inside the dump: databases, schemas and tables, with rows and sizes. Takes the key.
+    #[arg(long, conflicts_with = "objects")]
+    pub contents: bool,
+}
+
+/// `vault diff`.
+#[derive(Args)]
+pub struct Diff {
+    /// The earlier one: an id, as much of one as is unique, or `latest`.
+    #[arg(value_name = "BEFORE")]
+    pub before: String,
+    /// The later one.
+    #[arg(value_name = "AFTER")]
+    pub after: String,
 }
 
 /// `vault verify`.
@@ -268,6 +290,6 @@ mod tests {
         }
         let mut checked = 0;
         check(&mut Arguments::command(), &mut checked);
-        assert_eq!(checked, 18);
+        assert_eq!(checked, 19);
     }
 }

@@ -15,6 +15,7 @@ use crate::cli::child::ChildError;
 use crate::crypto::keys::Fingerprint;
 use crate::keys::KeyError;
 use crate::keys::paper::PaperError;
+use crate::ops::choose::ChooseError;
 use crate::ops::legacy::ImportError;
 use crate::pipeline::error::RunError;
 use crate::pipeline::port::StoreError;
@@ -43,6 +44,12 @@ pub enum CliError {
     /// A pipe or a directory, where a file is read twice.
     #[error("`{}` is not a regular file, which can be read twice", .0.display())]
     ArchiveNotAFile(PathBuf),
+    /// What is asked for is not in the dump.
+    #[error(transparent)]
+    Choose(#[from] ChooseError),
+    /// Not a pattern.
+    #[error("`{0}` is no name and no pattern")]
+    Pattern(String),
     /// The consumer did not read all of its input.
     #[error("`{0}` closed its input before the end of the dump")]
     ConsumerClosed(String),
@@ -280,6 +287,7 @@ impl CliError {
             CliError::Run(source) => source.class(),
             CliError::Child(source) => source.class(),
             CliError::Import(source) => source.class(),
+            CliError::Choose(source) => source.class(),
             CliError::ConsumerClosed(_) => FailureClass::Source,
             CliError::KeyFile { reason, .. } => reason.class(),
             CliError::Paper(reason) => reason.class(),
@@ -332,6 +340,7 @@ impl CliError {
             | CliError::NoHome
             | CliError::StoreUrl(_)
             | CliError::SegmentSize
+            | CliError::Pattern(_)
             | CliError::NotAnId(_) => FailureClass::Usage,
         }
     }

@@ -1,6 +1,6 @@
 //! `vault unpack`: a backup becomes a dump again.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,15 +15,17 @@ use crate::cli::child::Children;
 use crate::cli::control::Patience;
 use crate::cli::message::{CliError, say};
 use crate::cli::output::{NewFile, Replace, deliver};
+use crate::cli::part;
 use crate::cli::report;
 use crate::cli::secrets::Ask;
 use crate::cli::unlock::{Unlocked, Wanted, for_reading};
 use crate::cli::world::{Outside, SystemClock, Teller, open_store, threads};
 use crate::format::manifest::Manifest;
 use crate::keys::ring::Keyring;
+use crate::ops::choose::Chosen;
 use crate::ops::list::resolve;
 use crate::pipeline::error::RunError;
-use crate::pipeline::port::{Clock, Control, Store};
+use crate::pipeline::port::{Clock, Control, Observer, Store};
 use crate::pipeline::survey::{latest, open_manifest};
 use crate::pipeline::unpack::Restore;
 
@@ -35,7 +37,7 @@ pub const LATEST: &str = "latest";
 /// # Errors
 /// The dump was not released, or not all of it.
 pub fn run(global: &Global, command: &Unpack) -> Result<Option<FailureClass>, CliError> {
-    let to_stdout = command.output.is_none() && command.command.is_empty();
+    let to_stdout = command.output.is_none() && command.command.is_empty() && !command.part.dry_run;
     if to_stdout && std::io::stdout().is_terminal() {
         return Err(CliError::OutputIsTerminal);
     }
@@ -50,7 +52,7 @@ pub fn run(global: &Global, command: &Unpack) -> Result<Option<FailureClass>, Cl
         Some(stop) => RunError::Stopped(stop).into(),
         None => error,
     })?;
-    if global.json {
+    if global.json && !command.part.dry_run {
         // Standard output is the dump's.
         let seconds = began.elapsed().as_secs_f64();
         let id = open.manifest.id.to_string();
@@ -71,7 +73,7 @@ pub fn run(global: &Global, command: &Unpack) -> Result<Option<FailureClass>, Cl
 }
 
 /// The key, and the backup that is meant, with its manifest authenticated.
-fn choose(global: &Global, store: &dyn Store, text: &str) -> Result<(Unlocked, OpenManifest), CliError> {
+pub(super) fn choose(global: &Global, store: &dyn Store, text: &str) -> Result<(Unlocked, OpenManifest), CliError> {
     let teller = Teller::plain(global);
     if text == LATEST {
         let unlocked = for_reading(global, store, Ask::Allowed, Wanted::Any, &teller)?.ok_or(CliError::NoKey)?;
@@ -93,6 +95,12 @@ fn restore(
     open: &OpenManifest,
     command: &Unpack,
 ) -> Result<u64, CliError> {
+    let keys = ring.of_epoch(open.manifest.epoch).map_err(RunError::Key)?;
+    let chosen = part::chosen(&command.part, &outside.store, open)?;
+    if command.part.dry_run {
+        let restore = Restore::prepare(&outside.world(), open, keys, 1)?;
+        return part::dry_run(global, &open.manifest.id, &restore, chosen.as_ref()).map(|()| 0);
+    }
     let file = match &command.output {
         Some(path) if path != Path::new("-") => {
             refuse_inside(path, &outside.store)?;
@@ -100,17 +108,22 @@ fn restore(
         }
         _ => None,
     };
-    let keys = ring.of_epoch(open.manifest.epoch).map_err(RunError::Key)?;
     let restore = Restore::prepare(&outside.world(), open, keys, threads(command.threads))?;
+    if chosen.as_ref().is_some_and(|chosen| chosen.partial) {
+        outside
+            .teller
+            .warn("some statements of the dump have no names in its map: there may be more of what was asked for");
+    }
+    let release = Release { restore, chosen };
     // Also under `--quiet`: whoever asked for `latest` must be able to see what that was.
     announce(global, outside, &open.manifest);
-    let bytes = restore.plain_bytes();
+    let bytes = release.bytes();
     outside.teller.progress().expect(bytes * if command.check_first { 2 } else { 1 });
     if command.check_first {
-        restore.check()?;
+        release.to(&mut std::io::sink())?;
     }
     let control: Arc<dyn Control> = outside.control.clone();
-    deliver(file, &command.command, children, control, |sink| Ok(restore.release(sink)?))?;
+    deliver(file, &command.command, children, control, |sink| Ok(release.to(sink)?))?;
     Ok(bytes)
 }
 
@@ -140,5 +153,25 @@ fn announce(global: &Global, outside: &Outside, manifest: &Manifest) {
         outside.teller.note(&text);
     } else {
         outside.teller.tell(&text);
+    }
+}
+
+/// What goes out: the dump, or a part of it.
+struct Release<'a> {
+    restore: Restore<'a>,
+    chosen: Option<Chosen>,
+}
+
+impl Release<'_> {
+    fn bytes(&self) -> u64 {
+        let of = |chosen: &Chosen| chosen.ranges.iter().map(|range| range.end - range.start).sum();
+        self.chosen.as_ref().map_or(self.restore.plain_bytes(), of)
+    }
+
+    fn to(&self, sink: &mut dyn Write) -> Result<(), RunError> {
+        match &self.chosen {
+            None => self.restore.release(sink),
+            Some(chosen) => self.restore.release_ranges(&chosen.ranges, sink),
+        }
     }
 }

@@ -62,6 +62,17 @@ impl<'a> PartReader<'a> {
         Ok(())
     }
 
+    /// The segments that hold a range of the plaintext.
+    pub fn segments_of(&self, offset: u64, length: u64) -> std::ops::Range<u64> {
+        let size = self.open.segment_bytes() as u64;
+        offset / size..(offset + length).div_ceil(size)
+    }
+
+    /// Bytes of a segment in the store.
+    pub fn segment_stored(&self, segment: u64) -> u64 {
+        self.open.segment_range(segment).1 as u64
+    }
+
     /// Number of segments.
     pub fn segments(&self) -> u64 {
         self.open.segments()

@@ -3,6 +3,8 @@
 //! One thread plans and fetches, workers decompress ahead, and the caller's thread checks every span and releases it. What is in memory: the
 //! blocks between the first and the last of these, and the span that is being held back.
 
+mod extract;
+
 use std::collections::VecDeque;
 use std::io::Write;
 use std::sync::Arc;
@@ -22,6 +24,8 @@ use crate::pipeline::error::RunError;
 use crate::pipeline::fetch::{RangeReader, Readers};
 use crate::pipeline::pack::POLL;
 use crate::pipeline::stage::{Job, Pool, Pooled, Workers};
+
+pub use extract::Cost;
 
 /// Decompressed blocks that are kept for a recipe that comes back to them.
 const BLOCKS_KEPT: usize = 32;
@@ -101,18 +105,7 @@ impl<'a> Restore<'a> {
 
     /// Fetches the blocks of the recipe in order and has them decompressed.
     fn plan(&self, items: &SyncSender<Item>) {
-        let mut uses = vec![0; self.index.blocks.len()];
-        for piece in self.index.pieces() {
-            uses[piece.block as usize] += 1;
-        }
-        let mut planner = Planner {
-            uses,
-            restore: self,
-            ranges: RangeReader::new(&self.readers.data, SEGMENTS_KEPT),
-            recent: VecDeque::with_capacity(BLOCKS_KEPT),
-            decompressors: Arc::default(),
-            buffers: Arc::default(),
-        };
+        let mut planner = Planner::new(self, self.index.pieces());
         for piece in self.index.pieces() {
             let item = planner.block(piece.block).map(|job| (job, piece));
             let failed = item.is_err();
@@ -182,7 +175,23 @@ struct Planner<'r, 'a> {
     buffers: Arc<Pool<Vec<u8>>>,
 }
 
-impl Planner<'_, '_> {
+impl<'r, 'a> Planner<'r, 'a> {
+    /// A planner for these pieces.
+    fn new(restore: &'r Restore<'a>, pieces: impl Iterator<Item = Piece>) -> Planner<'r, 'a> {
+        let mut uses = vec![0; restore.index.blocks.len()];
+        for piece in pieces {
+            uses[piece.block as usize] += 1;
+        }
+        Planner {
+            restore,
+            ranges: RangeReader::new(&restore.readers.data, SEGMENTS_KEPT),
+            recent: VecDeque::with_capacity(BLOCKS_KEPT),
+            uses,
+            decompressors: Arc::default(),
+            buffers: Arc::default(),
+        }
+    }
+
     /// The next piece's block. What no later piece is of is not kept.
     fn block(&mut self, ordinal: u32) -> Result<Job<Plain>, RunError> {
         let place = self.recent.iter().position(|(known, _)| *known == ordinal);

@@ -74,7 +74,7 @@ EXIT STATUS
 pub(super) const EXIT_UNPACK: &str = "\
 EXIT STATUS
   0 the whole dump was written, and its digest agrees
-  2 usage                 10 no such backup       11 the output file exists
+  2 usage                 10 no such backup or table       11 the output file exists
   12 the key or passphrase is not the one         13 damaged          14 an object is missing
   15 the command failed, or did not read all      16 the store cannot be read
   130, 143 SIGINT, SIGTERM                        141 the reader of the output went away
@@ -90,6 +90,11 @@ EXIT STATUS
   0 done   2 usage, or several backups match   10 no such backup or store
   3 done, and a warning tells why the passphrase was of no use
   13 the manifest is damaged   16 the store cannot be read   18, 19 it is not of this version";
+
+pub(super) const EXIT_DIFF: &str = "\
+EXIT STATUS
+  0 done   2 usage, or one of them has no dump map   10 no such backup or store
+  12 the key or passphrase is not the one   13 damaged   14 an object is missing   16 the store cannot be read";
 
 pub(super) const EXIT_VERIFY: &str = "\
 EXIT STATUS

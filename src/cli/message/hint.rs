@@ -11,6 +11,7 @@ use crate::crypto::passphrase::SlotError;
 use crate::keys::KeyError;
 use crate::keys::age::AgeError;
 use crate::keys::paper::PaperError;
+use crate::ops::choose::{ChooseError, NoRows};
 use crate::pipeline::error::RunError;
 use crate::pipeline::port::{Stop, StoreError};
 
@@ -21,6 +22,7 @@ impl CliError {
             CliError::Run(source) => hint_of_run(source),
             CliError::Child(source) => Some(hint_of_child(source).into()),
             CliError::Import(source) => hint_of_import(source),
+            CliError::Choose(source) => hint_of_choice(source),
             CliError::KeyFile { reason, .. } => Some(hint_of_key(reason).into()),
             CliError::Paper(reason) => Some(hint_of_paper(reason).into()),
             CliError::SecretExposed { path, .. } => Some(format!("run `chmod 600 {}`", path.display())),
@@ -131,6 +133,9 @@ fn hint_of_command(error: &CliError) -> Option<&'static str> {
         CliError::FileWrite { .. } => "see that its directory exists, has room, and may be written by you",
         CliError::NoHome => "name the file with `--key-file`",
         CliError::StoreUrl(_) => "give the path of a directory",
+        CliError::Pattern(_) => {
+            "write `table` or `schema.table`, with double quotes around what holds a dot, `*` or `?`"
+        }
         CliError::SegmentSize => "leave the option out",
         CliError::NotAnId(_) => {
             "the names of its parts tell it: `<guid>-<13 digits>-<number>` is a part of `<guid>-<13 digits>`"
@@ -142,6 +147,27 @@ fn hint_of_command(error: &CliError) -> Option<&'static str> {
         CliError::Report(_) => "see where standard output goes",
         _ => return None,
     })
+}
+
+fn hint_of_choice(error: &ChooseError) -> Option<String> {
+    let text = match error {
+        ChooseError::Run(source) => return hint_of_run(source),
+        ChooseError::Nothing { nearest, .. } if nearest.is_empty() => "`vault show --contents` lists what there is",
+        ChooseError::Nothing { nearest, .. } => {
+            return Some(format!("nearest: {}; `vault show --contents` lists all", nearest.join(", ")));
+        }
+        ChooseError::Nameless => "leave `--database` out: there is only one",
+        ChooseError::NoGlobals => "leave `--globals` out; only pg_dumpall writes roles and tablespaces",
+        ChooseError::WhichDatabase { .. } => "choose one with `--database`; `--database '*'` takes them all",
+        ChooseError::NoRows { reason, .. } => match reason {
+            NoRows::NotStored | NoRows::LeftOut => "`--with-schema` brings what makes it",
+            NoRows::InChildren => "leave `--only` out",
+            NoRows::Hypertable => {
+                "bring back all of its database, `vault unpack BACKUP --database NAME`, into a new one, and copy the rows from there"
+            }
+        },
+    };
+    Some(text.into())
 }
 
 pub(super) fn hint_of_run(error: &RunError) -> Option<String> {

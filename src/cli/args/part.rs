@@ -1,0 +1,28 @@
+//! Which part of a dump `vault unpack` writes.
+
+use clap::Args;
+
+/// A part of the dump: for backups of the text of pg_dump and pg_dumpall.
+#[derive(Args)]
+#[command(next_help_heading = "A part of the dump")]
+pub struct Part {
+    /// Only this database; `*` is any text, `?` any letter. May be given several times.
+    #[arg(long, value_name = "NAME")]
+    pub database: Vec<String>,
+    /// Only the rows of this table, `schema.table` or `table`; `*` is any text, `?` any letter, and what stands between double quotes
+    /// stands for itself. Partitions and children come along. May be given several times.
+    #[arg(long, value_name = "TABLE")]
+    pub table: Vec<String>,
+    /// Roles and tablespaces, too.
+    #[arg(long)]
+    pub globals: bool,
+    /// The tables themselves, too, with their indexes, constraints, triggers, sequences and rights.
+    #[arg(long, requires = "table")]
+    pub with_schema: bool,
+    /// Without partitions and children.
+    #[arg(long, requires = "table")]
+    pub only: bool,
+    /// Write nothing, and say what would be written and read.
+    #[arg(long)]
+    pub dry_run: bool,
+}

@@ -1,0 +1,94 @@
+//! A part of a dump: what is meant, and what it takes to write it.
+
+use serde_json::{Value, json};
+
+use crate::archive::manifest::OpenManifest;
+use crate::base::id::BackupId;
+use crate::cli::args::{Global, Part};
+use crate::cli::message::CliError;
+use crate::cli::report::{self, bytes};
+use crate::ops::choose::pattern;
+use crate::ops::choose::{Chosen, ChosenTable, Wanted, choose, shown};
+use crate::pipeline::contents::Contents;
+use crate::pipeline::port::Store;
+use crate::pipeline::unpack::{Cost, Restore};
+
+/// What of the dump is meant; `None` when it is all of it.
+///
+/// # Errors
+/// Something that is asked for is not there.
+pub fn chosen(part: &Part, store: &dyn Store, open: &OpenManifest) -> Result<Option<Chosen>, CliError> {
+    if part.database.is_empty() && part.table.is_empty() && !part.globals {
+        return Ok(None);
+    }
+    let wanted = wanted(part)?;
+    let contents = Contents::open(store, open)?;
+    Ok(Some(choose(&contents, &wanted)?))
+}
+
+fn wanted(part: &Part) -> Result<Wanted, CliError> {
+    let refused = |text: &String| CliError::Pattern(text.clone());
+    let databases = part.database.iter().map(|text| {
+        let pattern = pattern::database(text).ok_or_else(|| refused(text))?;
+        Ok((text.clone(), pattern))
+    });
+    let tables = part.table.iter().map(|text| {
+        let pattern = pattern::table(text).ok_or_else(|| refused(text))?;
+        Ok((text.clone(), pattern))
+    });
+    Ok(Wanted {
+        databases: databases.collect::<Result<_, CliError>>()?,
+        tables: tables.collect::<Result<_, CliError>>()?,
+        globals: part.globals,
+        schema: part.with_schema,
+        only: part.only,
+    })
+}
+
+/// Says what would be written and read.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub fn dry_run(global: &Global, id: &BackupId, restore: &Restore<'_>, chosen: Option<&Chosen>) -> Result<(), CliError> {
+    let whole = 0..restore.plain_bytes();
+    let ranges = chosen.map_or(std::slice::from_ref(&whole), |chosen| &chosen.ranges);
+    let cost = restore.cost(ranges);
+    let tables = chosen.map_or(&[][..], |chosen| &chosen.tables);
+    if global.json {
+        report::json(&json_of(id, ranges.len(), cost, tables))?;
+        return Ok(());
+    }
+    let mut lines = vec![
+        format!("{id} would give {} in {} ranges of the dump", bytes(cost.bytes), ranges.len()),
+        format!("to check them, {} of the dump are read, {} of the store", bytes(cost.checked), bytes(cost.fetched)),
+    ];
+    for ChosenTable { database, table, rows, bytes: size } in tables {
+        let database = String::from_utf8_lossy(database);
+        let place = if database.is_empty() { shown(table) } else { format!("{database}: {}", shown(table)) };
+        lines.push(format!("  {place}, {rows} rows, {}", bytes(*size)));
+    }
+    report::lines(&lines)?;
+    Ok(())
+}
+
+fn json_of(id: &BackupId, ranges: usize, cost: Cost, tables: &[ChosenTable]) -> Value {
+    let tables = tables.iter().map(|ChosenTable { database, table, rows, bytes }| {
+        json!({
+            "database": String::from_utf8_lossy(database),
+            "schema": String::from_utf8_lossy(&table.schema),
+            "table": String::from_utf8_lossy(&table.name),
+            "rows": rows,
+            "bytes": bytes,
+        })
+    });
+    json!({
+        "version": 1,
+        "message_type": "dry_run",
+        "id": id.to_string(),
+        "bytes": cost.bytes,
+        "ranges": ranges,
+        "checked_bytes": cost.checked,
+        "fetched_bytes": cost.fetched,
+        "tables": tables.collect::<Vec<_>>(),
+    })
+}

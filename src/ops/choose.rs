@@ -1,0 +1,241 @@
+//! Which parts of a dump make a script of some of its tables, or of a database.
+
+mod closure;
+pub mod pattern;
+mod script;
+
+use std::ops::Range;
+
+use crate::base::failure::FailureClass;
+use crate::base::map::MapName;
+use crate::ops::scenes::{Scenes, Subject};
+use crate::pipeline::contents::Contents;
+use crate::pipeline::error::RunError;
+
+use closure::{Closure, Matched};
+use pattern::{Nearest, Pattern, TablePattern};
+
+/// What is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// Databases, as they were asked for.
+    pub databases: Vec<(String, Pattern)>,
+    /// Tables, as they were asked for.
+    pub tables: Vec<(String, TablePattern)>,
+    /// Roles and tablespaces.
+    pub globals: bool,
+    /// The tables themselves, their indexes and so on, not their rows alone.
+    pub schema: bool,
+    /// No children of partitioned or inherited tables.
+    pub only: bool,
+}
+
+/// A table whose rows are in the script.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChosenTable {
+    /// The database; empty where the dump does not say it.
+    pub database: Vec<u8>,
+    /// The table.
+    pub table: MapName,
+    /// Its rows.
+    pub rows: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+}
+
+/// What is released.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Chosen {
+    /// Ranges of the dump, ascending.
+    pub ranges: Vec<Range<u64>>,
+    /// The tables whose rows are among them, when tables were asked for.
+    pub tables: Vec<ChosenTable>,
+    /// Whether there may be more: the map has no names for some of the dump.
+    pub partial: bool,
+}
+
+/// Why nothing can be chosen.
+#[derive(Debug, thiserror::Error)]
+pub enum ChooseError {
+    /// The map cannot be read.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// There is nothing of that name.
+    #[error("no {what} of the dump matches `{pattern}`")]
+    Nothing {
+        /// A table or a database.
+        what: &'static str,
+        /// What was asked for.
+        pattern: String,
+        /// What there is.
+        nearest: Vec<String>,
+    },
+    /// The dump is of one database and does not say which.
+    #[error("the dump does not say which database it is of")]
+    Nameless,
+    /// The dump has no roles and tablespaces.
+    #[error("the dump has no globals: it is of one database")]
+    NoGlobals,
+    /// A table of that name is in several databases.
+    #[error("`{pattern}` matches tables of several databases: {}", databases.join(", "))]
+    WhichDatabase {
+        /// What was asked for.
+        pattern: String,
+        /// Where there is one.
+        databases: Vec<String>,
+    },
+    /// The table has no rows that could be given.
+    #[error("{table} has no rows of its own in the dump: {}", reason.text())]
+    NoRows {
+        /// The table.
+        table: String,
+        /// Why not.
+        reason: NoRows,
+    },
+}
+
+/// Why a table has no rows of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoRows {
+    /// It is computed, or somewhere else.
+    NotStored,
+    /// They are in its children.
+    InChildren,
+    /// They are in chunks of TimescaleDB, which its catalogue has to know.
+    Hypertable,
+    /// The dump was made without them.
+    LeftOut,
+}
+
+impl NoRows {
+    fn text(self) -> &'static str {
+        match self {
+            NoRows::NotStored => "it is a view, a sequence or a foreign table",
+            NoRows::InChildren => "they are in its partitions or children",
+            NoRows::Hypertable => "they are in chunks of TimescaleDB",
+            NoRows::LeftOut => "they were left out of it",
+        }
+    }
+}
+
+impl ChooseError {
+    /// The failure class.
+    pub fn class(&self) -> FailureClass {
+        match self {
+            ChooseError::Run(source) => source.class(),
+            ChooseError::Nothing { .. } => FailureClass::NotFound,
+            ChooseError::Nameless
+            | ChooseError::NoGlobals
+            | ChooseError::WhichDatabase { .. }
+            | ChooseError::NoRows { .. } => FailureClass::Usage,
+        }
+    }
+}
+
+/// A name for people: `public.orders`.
+pub fn shown(name: &MapName) -> String {
+    let text = String::from_utf8_lossy(&name.name).into_owned();
+    match name.schema.is_empty() {
+        true => text,
+        false => format!("{}.{text}", String::from_utf8_lossy(&name.schema)),
+    }
+}
+
+/// Chooses.
+///
+/// # Errors
+/// There is no map, or nothing of what is asked for.
+pub fn choose(contents: &Contents<'_>, wanted: &Wanted) -> Result<Chosen, ChooseError> {
+    let mut reader = contents.reader();
+    let scenes = Scenes::read(&mut reader)?;
+    let databases = databases(&scenes, wanted)?;
+    let mut chosen = Chosen { partial: scenes.unnamed > 0, ..Chosen::default() };
+    if wanted.globals {
+        let globals = scenes.scenes.iter().filter(|scene| scene.subject == Subject::Globals);
+        chosen.ranges.extend(globals.map(|scene| scene.range.clone()));
+        if chosen.ranges.is_empty() {
+            return Err(ChooseError::NoGlobals);
+        }
+    }
+    if !wanted.tables.is_empty() {
+        let Matched { mut closure, roots } = Matched::find(&scenes, &mut reader, wanted, &databases)?;
+        closure.grow(&scenes, &mut reader, wanted)?;
+        let script = script::write(&scenes, &mut reader, wanted, &closure)?;
+        check_rows(&closure, &roots, &script.tables, wanted)?;
+        chosen.ranges.extend(script.ranges);
+        chosen.tables = script.tables;
+    } else if !wanted.databases.is_empty() {
+        let named =
+            |subject: &Subject| subject.database().is_some_and(|name| databases.iter().any(|known| known == name));
+        let whole = scenes.scenes.iter().filter(|scene| named(&scene.subject));
+        chosen.ranges.extend(whole.map(|scene| scene.range.clone()));
+    }
+    chosen.ranges = merge(chosen.ranges);
+    Ok(chosen)
+}
+
+/// The databases that are meant: those that match, or all of them.
+fn databases(scenes: &Scenes, wanted: &Wanted) -> Result<Vec<Vec<u8>>, ChooseError> {
+    let all = scenes.databases();
+    if wanted.databases.is_empty() {
+        return Ok(all.into_iter().map(<[u8]>::to_vec).collect());
+    }
+    if all.iter().all(|name| name.is_empty()) && !all.is_empty() {
+        return Err(ChooseError::Nameless);
+    }
+    let mut found: Vec<Vec<u8>> = Vec::new();
+    for (text, pattern) in &wanted.databases {
+        let before = found.len();
+        let matching = all.iter().filter(|name| pattern.matches(name));
+        found.extend(matching.map(|name| name.to_vec()));
+        if found.len() == before {
+            let mut nearest = Nearest::new(text);
+            all.iter().for_each(|name| nearest.offer(&String::from_utf8_lossy(name)));
+            return Err(ChooseError::Nothing { what: "database", pattern: text.clone(), nearest: nearest.names() });
+        }
+    }
+    Ok(found)
+}
+
+/// Whoever asks for rows is told when there are none to be had.
+fn check_rows(
+    closure: &Closure,
+    roots: &[closure::Root],
+    tables: &[ChosenTable],
+    wanted: &Wanted,
+) -> Result<(), ChooseError> {
+    let with_rows = |root: &closure::Root| {
+        closure
+            .family(&root.relation)
+            .iter()
+            .any(|(database, table)| tables.iter().any(|chosen| chosen.database == *database && chosen.table == *table))
+    };
+    for at in 0..wanted.tables.len() {
+        let mut of_pattern = roots.iter().filter(|root| root.pattern == at).peekable();
+        let hypertable = roots.iter().find(|root| root.pattern == at && closure.is_hypertable(&root.relation));
+        let refused = match (hypertable, of_pattern.peek()) {
+            (Some(root), _) => Some((root, NoRows::Hypertable)),
+            (None, Some(root)) if !wanted.schema => Some((*root, closure.why_no_rows(root))),
+            _ => None,
+        };
+        if let Some((root, reason)) = refused
+            && (reason == NoRows::Hypertable || !of_pattern.any(with_rows))
+        {
+            return Err(ChooseError::NoRows { table: shown(&root.relation.1), reason });
+        }
+    }
+    Ok(())
+}
+
+/// Sorts ranges and joins those that touch.
+fn merge(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
+    ranges.sort_by_key(|range| range.start);
+    let mut merged: Vec<Range<u64>> = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        match merged.last_mut() {
+            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+            _ => merged.push(range),
+        }
+    }
+    merged
+}

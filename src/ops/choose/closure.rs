@@ -1,0 +1,214 @@
+//! The tables that are meant, and what belongs to them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::pattern::Nearest;
+use super::{ChooseError, NoRows, Wanted, shown};
+use crate::base::map::{MapEntry, MapKind, MapName, Space};
+use crate::ops::scenes::{Scene, Scenes, Subject};
+use crate::pipeline::contents::ContentsReader;
+use crate::pipeline::error::RunError;
+
+/// A relation or an index of a database.
+pub type Member = (Vec<u8>, MapName);
+
+/// Where TimescaleDB keeps the rows of hypertables.
+const TIMESCALE: &[u8] = b"_timescaledb_internal";
+
+/// A relation that a pattern matches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Root {
+    /// Which pattern.
+    pub pattern: usize,
+    /// What it matches.
+    pub relation: Member,
+    /// What that is.
+    class: Vec<u8>,
+}
+
+/// What the patterns match.
+pub struct Matched {
+    /// To be grown.
+    pub closure: Closure,
+    /// What each pattern matches.
+    pub roots: Vec<Root>,
+}
+
+/// Everything that belongs to what is meant.
+#[derive(Default)]
+pub struct Closure {
+    relations: BTreeSet<Member>,
+    indexes: BTreeSet<Member>,
+    children: BTreeMap<Member, Vec<MapName>>,
+    /// The parents, whose chunks are not brought.
+    hypertables: BTreeSet<Member>,
+    /// The parents, whose children are not brought since nobody wants them.
+    parents: BTreeSet<Member>,
+}
+
+impl Matched {
+    /// Looks for what the patterns match in these databases.
+    pub fn find(
+        scenes: &Scenes,
+        reader: &mut ContentsReader<'_, '_>,
+        wanted: &Wanted,
+        databases: &[Vec<u8>],
+    ) -> Result<Matched, ChooseError> {
+        let mut matched = Matched { closure: Closure::default(), roots: Vec::new() };
+        let mut nearest: Vec<Nearest> = wanted.tables.iter().map(|(text, _)| Nearest::new(text)).collect();
+        scenes.each(reader, &mut |scene, entry| {
+            let Some(database) = main_database(scene).filter(|name| databases.iter().any(|known| known == name)) else {
+                return;
+            };
+            if !is_defined(&entry) {
+                return;
+            }
+            for (pattern, (_, table)) in wanted.tables.iter().enumerate() {
+                if table.matches(&entry.own) {
+                    matched.add(pattern, (database.to_vec(), entry.own.clone()), &entry.class);
+                } else if entry.kind == MapKind::Data {
+                    nearest[pattern].offer(&shown(&entry.own));
+                }
+            }
+        })?;
+        for (at, ((text, _), nearest)) in wanted.tables.iter().zip(nearest).enumerate() {
+            let of_pattern = matched.roots.iter().filter(|root| root.pattern == at);
+            let found: BTreeSet<&[u8]> = of_pattern.map(|root| root.relation.0.as_slice()).collect();
+            if found.is_empty() {
+                let nearest = nearest.names();
+                return Err(ChooseError::Nothing { what: "table", pattern: text.clone(), nearest });
+            }
+            if found.len() > 1 && wanted.databases.is_empty() {
+                let databases = found.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+                return Err(ChooseError::WhichDatabase { pattern: text.clone(), databases });
+            }
+        }
+        Ok(matched)
+    }
+
+    fn add(&mut self, pattern: usize, relation: Member, class: &[u8]) {
+        if self.closure.relations.insert(relation.clone()) || !self.roots.iter().any(|root| root.relation == relation) {
+            self.roots.push(Root { pattern, relation, class: class.to_vec() });
+        } else if !self.roots.iter().any(|root| root.relation == relation && root.pattern == pattern) {
+            let known = self.roots.iter().find(|root| root.relation == relation).map(|root| root.class.clone());
+            self.roots.push(Root { pattern, relation, class: known.unwrap_or_default() });
+        }
+    }
+}
+
+/// The database of a scene, unless it is the one that only sets it up.
+fn main_database(scene: &Scene) -> Option<&[u8]> {
+    match &scene.subject {
+        Subject::Database(name) => Some(name),
+        Subject::Setup(_) | Subject::Globals | Subject::Nothing => None,
+    }
+}
+
+/// Whether an entry makes a relation, or holds its rows.
+fn is_defined(entry: &MapEntry) -> bool {
+    let made =
+        || [&b"TABLE"[..], b"VIEW", b"MATERIALIZED VIEW", b"FOREIGN TABLE", b"SEQUENCE"].contains(&&entry.class[..]);
+    entry.space == Space::Relation && (entry.kind == MapKind::Data || (entry.kind == MapKind::Object && made()))
+}
+
+impl Closure {
+    /// Adds children, owned sequences and indexes, until there is nothing to add.
+    pub fn grow(
+        &mut self,
+        scenes: &Scenes,
+        reader: &mut ContentsReader<'_, '_>,
+        wanted: &Wanted,
+    ) -> Result<(), RunError> {
+        loop {
+            let before = (self.relations.len(), self.indexes.len());
+            scenes.each(reader, &mut |scene, entry| {
+                if let Some(database) = main_database(scene) {
+                    self.take(database, &entry, wanted);
+                }
+            })?;
+            if before == (self.relations.len(), self.indexes.len()) {
+                return Ok(());
+            }
+        }
+    }
+
+    fn take(&mut self, database: &[u8], entry: &MapEntry, wanted: &Wanted) {
+        let member = |name: &MapName| (database.to_vec(), name.clone());
+        if entry.on.is_empty() || !self.relations.contains(&member(&entry.on)) {
+            return;
+        }
+        match (entry.kind, entry.class.as_slice()) {
+            (MapKind::Link, b"child") if entry.own.schema == TIMESCALE => {
+                self.hypertables.insert(member(&entry.on));
+            }
+            (MapKind::Link, b"child") if wanted.only => {
+                self.parents.insert(member(&entry.on));
+            }
+            (MapKind::Link, b"child") => {
+                let children = self.children.entry(member(&entry.on)).or_default();
+                if !children.contains(&entry.own) {
+                    children.push(entry.own.clone());
+                }
+                self.relations.insert(member(&entry.own));
+            }
+            (MapKind::Link, b"owned") if wanted.schema => {
+                self.relations.insert(member(&entry.own));
+            }
+            (MapKind::Object, _) if entry.space == Space::Index => {
+                self.indexes.insert(member(&entry.own));
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether an entry of a database is about something that is meant.
+    pub fn holds(&self, database: &[u8], entry: &MapEntry) -> bool {
+        let set = |name: &MapName, set: &BTreeSet<Member>| set.contains(&(database.to_vec(), name.clone()));
+        // A child alone is not attached: its parent is another one by now, and may have done for it what its own statements do.
+        match entry.class.as_slice() {
+            b"TABLE ATTACH" => return set(&entry.own, &self.relations) && set(&entry.on, &self.relations),
+            b"INDEX ATTACH" => return set(&entry.own, &self.indexes) && set(&entry.on, &self.indexes),
+            _ => {}
+        }
+        if !entry.on.is_empty() {
+            return set(&entry.on, &self.relations);
+        }
+        match entry.space {
+            Space::Relation => set(&entry.own, &self.relations),
+            Space::Index => set(&entry.own, &self.indexes),
+            Space::Other => false,
+        }
+    }
+
+    /// A relation and its children, theirs, and so on.
+    pub fn family(&self, relation: &Member) -> Vec<Member> {
+        let mut found = vec![relation.clone()];
+        let mut at = 0;
+        while let Some(parent) = found.get(at).cloned() {
+            for child in self.children.get(&parent).into_iter().flatten() {
+                let child = (parent.0.clone(), child.clone());
+                if !found.contains(&child) {
+                    found.push(child);
+                }
+            }
+            at += 1;
+        }
+        found
+    }
+
+    /// Whether its rows are in chunks.
+    pub fn is_hypertable(&self, relation: &Member) -> bool {
+        self.hypertables.contains(relation)
+    }
+
+    /// Why there are no rows of it.
+    pub fn why_no_rows(&self, root: &Root) -> NoRows {
+        if self.parents.contains(&root.relation) {
+            NoRows::InChildren
+        } else if root.class == b"TABLE" || root.class == b"COPY" {
+            NoRows::LeftOut
+        } else {
+            NoRows::NotStored
+        }
+    }
+}

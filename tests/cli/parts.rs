@@ -1,0 +1,150 @@
+//! What is inside a dump, and parts of it: what a person sees.
+
+use serde_json::Value;
+
+use crate::place::{Place, run};
+
+const HEAD: &str = "--\n-- PostgreSQL database dump\n--\n\n\\restrict K\n\n-- Dumped from database version 15.18\n-- Dumped by pg_dump version 15.18\n-- and some words more, so that the head is longer than what is looked at before the kind is known, which a real one always is: it has a dozen settings\n\nSET statement_timeout = 0;\n\n";
+const END: &str = "--\n-- PostgreSQL database dump complete\n--\n\n\\unrestrict K\n\n";
+const TABLES: &str = "CREATE TABLE public.orders (\n    id integer\n);\n\nCREATE TABLE public.empty (\n    id integer\n);\n\nCREATE TABLE public.parent (\n    id integer\n)\nPARTITION BY RANGE (id);\n\nCREATE TABLE public.child (\n    id integer\n);\n\nALTER TABLE ONLY public.parent ATTACH PARTITION public.child DEFAULT;\n\nCREATE TABLE public.metrics (\n    at date\n);\n\nCREATE TABLE _timescaledb_internal._hyper_1_1_chunk (\n    at date\n)\nINHERITS (public.metrics);\n\nCREATE VIEW public.seen AS\n SELECT 1;\n\nCOPY public.metrics (at) FROM stdin;\n\\.\n\nCOPY _timescaledb_internal._hyper_1_1_chunk (at) FROM stdin;\n2026-11-20\n\\.\n\n";
+
+fn rows(table: &str, rows: &[u64]) -> String {
+    let rows: String = rows.iter().map(|row| format!("{row}\n")).collect();
+    format!("COPY public.{table} (id) FROM stdin;\n{rows}\\.\n\n")
+}
+
+/// A dump of one database.
+fn dump(orders: &[u64]) -> String {
+    [HEAD, TABLES, &rows("orders", orders), &rows("child", &[7]), END].concat()
+}
+
+/// A dump of two databases, each with a table `orders`.
+fn cluster() -> String {
+    let database = |name: &str| {
+        let body = [HEAD, TABLES, &rows("orders", &[1, 2]), &rows("child", &[7]), END].concat();
+        format!("\\connect {name}\n\n{}", body.replace(" K\n", &format!(" {name}\n")))
+    };
+    let head = "--\n-- PostgreSQL database cluster dump\n--\n\n\\restrict G\n\nCREATE ROLE app;\n\n\\unrestrict G\n\n";
+    let end = "--\n-- PostgreSQL database cluster dump complete\n--\n\n";
+    [head, &database("shop"), &database("bench"), end].concat()
+}
+
+#[test]
+fn what_cannot_be_had_is_said() {
+    let place = Place::with_key();
+    let single = place.pack(&[], dump(&[1, 2, 3]).as_bytes());
+    let all = place.pack(&[], cluster().as_bytes());
+    let raw = place.pack(&[], b"just bytes");
+    let cases: [(&str, &[&str], i32, &str); 14] = [
+        (&single, &["--table", "ordres"], 10, "no table of the dump matches `ordres`"),
+        (&single, &["--table", "zzzzzzzz"], 10, "no table of the dump matches `zzzzzzzz`"),
+        (&single, &["--table", "public.seen"], 2, "public.seen has no rows of its own in the dump: it is a view"),
+        (&single, &["--table", "empty"], 2, "public.empty has no rows of its own in the dump: they were left out"),
+        (
+            &single,
+            &["--table", "parent", "--only"],
+            2,
+            "public.parent has no rows of its own in the dump: they are in its partitions",
+        ),
+        (
+            &single,
+            &["--table", "metrics"],
+            2,
+            "public.metrics has no rows of its own in the dump: they are in chunks of TimescaleDB",
+        ),
+        (&single, &["--table", "a.b.c"], 2, "`a.b.c` is no name and no pattern"),
+        (&single, &["--database", "shop"], 2, "the dump does not say which database it is of"),
+        (&single, &["--globals"], 2, "the dump has no globals"),
+        (&all, &["--table", "orders"], 2, "`orders` matches tables of several databases: bench, shop"),
+        (&all, &["--database", "shoop"], 10, "no database of the dump matches `shoop`"),
+        (&all, &["--database", "\"shop"], 2, "`\"shop` is no name and no pattern"),
+        (&raw, &["--table", "orders"], 2, &format!("{raw} has no dump map: it is of kind raw")),
+        (&raw, &["--table", "orders", "--dry-run"], 2, &format!("{raw} has no dump map")),
+    ];
+    let mut tried = 0;
+    for (backup, parts, code, error) in cases {
+        let ran = run(place.command(&[&["unpack", "-q", backup], parts].concat()), b"");
+        ran.fails(&format!("{parts:?}"), code, error);
+        assert_eq!(ran.out, b"", "{parts:?}");
+        tried += 1;
+    }
+    assert_eq!(tried, 14);
+    let near = run(place.command(&["unpack", &single, "--table", "ordres"]), b"");
+    assert!(near.err.contains("nearest: public.orders"), "{}", near.err);
+    run(place.command(&["show", &raw, "--contents"]), b"").fails("raw", 2, &format!("{raw} has no dump map"));
+    run(place.command(&["diff", &single, &raw]), b"").fails("raw", 2, &format!("{raw} has no dump map"));
+    run(place.command(&["diff", &single, "ffff"]), b"").fails("none", 10, "there is no backup");
+    // What clap refuses by itself.
+    for arguments in [["--with-schema", "--globals"], ["--only", "--globals"]] {
+        let ran = run(place.command(&[&["unpack", &single][..], &arguments].concat()), b"");
+        assert_eq!(ran.code, Some(2), "{ran:?}");
+    }
+    assert_eq!(run(place.keyless(&["show", &single, "--contents"]), b"").code, Some(2));
+}
+
+#[test]
+fn parts_are_scripts() {
+    let place = Place::with_key();
+    let all = place.pack(&[], cluster().as_bytes());
+    let part = |arguments: &[&str]| place.ok(&[&["unpack", "-q", &all], arguments].concat(), b"");
+    let begin = "\\connect shop\n\\restrict shop\nSET statement_timeout = 0;\n";
+    let copied = |table: &str, row: &[u64]| rows(table, row).replace("\n\n", "\n");
+    let orders = part(&["--database", "shop", "--table", "orders"]);
+    assert_eq!(orders, [begin, &copied("orders", &[1, 2]), "\\unrestrict shop\n"].concat());
+    let parent = part(&["--database", "sh?p", "--table", "parent"]);
+    assert_eq!(parent, [begin, &copied("child", &[7]), "\\unrestrict shop\n"].concat());
+    let both = part(&["--database", "*", "--table", "orders", "--globals", "--check-first"]);
+    assert!(both.contains("CREATE ROLE app;") && both.contains(begin), "{both}");
+    assert!(both.contains("\\unrestrict shop\n\\connect bench\n\\restrict bench\n"), "{both}");
+    let shop = part(&["--database", "shop"]);
+    let whole = cluster();
+    let from = whole.find("\\connect shop").expect("shop");
+    assert_eq!(shop, whole[from..whole.find("\\connect bench").expect("bench")]);
+    assert_eq!(part(&["--globals"]), whole[..from]);
+
+    let told = place.ok(&["unpack", &all, "--database", "shop", "--table", "orders", "--dry-run"], b"");
+    assert!(told.contains("shop: public.orders, 2 rows, "), "{told}");
+    let told = place.ok(&["unpack", &all, "--database", "shop", "--table", "orders", "--dry-run", "--json"], b"");
+    let told: Value = serde_json::from_str(&told).expect("JSON");
+    assert_eq!((&told["bytes"], &told["tables"][0]["rows"]), (&Value::from(orders.len()), &Value::from(2)), "{told}");
+}
+
+#[test]
+fn contents_and_differences_are_told() {
+    let place = Place::with_key();
+    let many: Vec<u64> = (0..20_000).collect();
+    let more: Vec<u64> = (0..20_100).collect();
+    let first = place.pack(&[], dump(&many).as_bytes());
+    let second = place.pack(&[], dump(&more).as_bytes());
+    let third = place.pack(&[], [HEAD, TABLES, &rows("later", &more), END].concat().as_bytes());
+    let told = place.ok(&["show", &first, "--contents"], b"");
+    assert!(
+        told.lines().any(|line| line.contains("orders") && line.contains("table") && line.contains("20000 rows")),
+        "{told}"
+    );
+    let json = |arguments: &[&str]| -> Value {
+        serde_json::from_str(&place.ok(&[arguments, &["--json"]].concat(), b"")).expect("JSON")
+    };
+    let contents = json(&["show", &first, "--contents"]);
+    assert_eq!(contents["message_type"], "contents");
+    let schemas = contents["databases"][0]["schemas"].as_array().expect("schemas");
+    let public = schemas.iter().find(|schema| schema["name"] == "public").expect("public");
+    let orders = public["relations"].as_array().expect("tables").iter().find(|table| table["name"] == "orders");
+    assert_eq!(orders.expect("orders")["rows"], 20_000, "{contents}");
+
+    let change = |difference: &Value, name: &str| {
+        let tables = difference["tables"].as_array().expect("tables").clone();
+        tables.into_iter().find(|table| table["table"] == name).expect("the table")
+    };
+    let same = json(&["diff", &first, &first]);
+    assert!(same["tables"].as_array().expect("tables").iter().all(|table| table["change"] == "same"), "{same}");
+    let grown = change(&json(&["diff", &first, "latest"]), "orders");
+    assert_eq!(grown["change"], "gone", "{grown}");
+    let grown = change(&json(&["diff", &first, &second]), "orders");
+    assert_eq!((&grown["change"], &grown["after"]["rows"]), (&Value::from("changed"), &Value::from(20_100)));
+    let new = grown["after"]["alone_bytes"].as_u64().expect("a number");
+    assert!((500..60_000).contains(&new), "{grown}");
+    assert_eq!(change(&json(&["diff", &second, &third]), "later")["change"], "new");
+    let told = place.ok(&["diff", &first, &second], b"");
+    assert!(told.contains("public.orders") && told.contains("changed"), "{told}");
+}
