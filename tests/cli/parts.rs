@@ -93,6 +93,12 @@ fn parts_are_scripts() {
     assert_eq!(orders, [begin, &copied("orders", &[1, 2]), "\\unrestrict shop\n"].concat());
     let parent = part(&["--database", "sh?p", "--table", "parent"]);
     assert_eq!(parent, [begin, &copied("child", &[7]), "\\unrestrict shop\n"].concat());
+    let only = part(&["--database", "shop", "--table", "parent", "--only", "--with-schema"]);
+    assert!(only.contains("CREATE TABLE public.parent (") && !only.contains("child"), "{only}");
+    let child = part(&["--database", "shop", "--table", "child", "--with-schema"]);
+    assert!(child.contains("CREATE TABLE public.child (") && !child.contains("parent"), "{child}");
+    let family = part(&["--database", "shop", "--table", "parent", "--with-schema"]);
+    assert!(family.contains("ATTACH PARTITION public.child DEFAULT;\n"), "{family}");
     let both = part(&["--database", "*", "--table", "orders", "--globals", "--check-first"]);
     assert!(both.contains("CREATE ROLE app;") && both.contains(begin), "{both}");
     assert!(both.contains("\\unrestrict shop\n\\connect bench\n\\restrict bench\n"), "{both}");
