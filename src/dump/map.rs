@@ -125,7 +125,8 @@ impl Mapper {
         self.block = None;
         if self.begin.is_none() {
             self.begin = Some(begin);
-            self.statement.clear();
+            let insert = |last: &MapEntry| last.class == b"INSERT" && !last.own.is_empty();
+            self.statement.begin(self.last.as_ref().is_some_and(insert));
         }
     }
 
@@ -145,9 +146,18 @@ impl Mapper {
         if self.statement.line_end()
             && let Some(begin) = self.begin.take()
         {
-            let found = identify(self.statement.tokens(), &self.path);
             let rows = self.statement.rows();
-            self.found(found, begin, end, rows);
+            match &mut self.last {
+                Some(last) if self.statement.repeats() => {
+                    last.length = end - last.offset;
+                    last.rows = last.rows.saturating_add(rows);
+                    self.done = end;
+                }
+                _ => {
+                    let found = identify(self.statement.tokens(), &self.path);
+                    self.found(found, begin, end, rows);
+                }
+            }
         }
     }
 

@@ -197,3 +197,28 @@ fn a_dump_that_is_cut_is_mapped_up_to_there() {
         assert!(entries.iter().all(|entry| entry.kind != MapKind::Data), "{tail}");
     }
 }
+
+#[test]
+fn inserts_in_a_row_are_one_entry_for_each_table() {
+    let insert = |table: &str, count: usize| format!("INSERT INTO {table} VALUES (1, 'a(b');\n").repeat(count);
+    let script = [
+        HEAD,
+        &insert("public.t", 3),
+        &insert("public.\"T\"", 2),
+        &insert("public.t", 1),
+        "SET search_path = a;\n",
+        &insert("u", 2),
+        "SET search_path = b;\n",
+        &insert("u", 2),
+        "INSERT INTO u VALUES (1), (2);\nINSERT INTO u DEFAULT VALUES;\n",
+        END,
+    ]
+    .concat();
+    for slab in [1, 7, 40, 1 << 20] {
+        let entries = map(script.as_bytes(), slab);
+        let data = entries.iter().filter(|entry| entry.kind == MapKind::Data);
+        let found: Vec<_> = data.map(|entry| (text(&entry.own.schema), text(&entry.own.name), entry.rows)).collect();
+        let expected = [("public", "t", 3), ("public", "T", 2), ("public", "t", 1), ("a", "u", 2), ("b", "u", 5)];
+        assert_eq!(found, expected, "slabs of {slab}");
+    }
+}

@@ -66,19 +66,35 @@ pub(super) struct Statement {
     last: u8,
     /// Parentheses in the values of an `INSERT`.
     rows: u64,
+    /// No byte of the statement has gone by.
+    fresh: bool,
+    /// What the statement before began with, up to its values: the next `INSERT` mostly begins so, too.
+    head: Vec<u8>,
+    /// The statement begins as the one before.
+    repeats: bool,
 }
 
 impl Statement {
-    pub(super) fn clear(&mut self) {
+    /// A statement begins. Where it may repeat the `INSERT` before it, that is looked at first.
+    pub(super) fn begin(&mut self, may_repeat: bool) {
+        let mut head = std::mem::take(&mut self.head);
+        if !may_repeat {
+            head.clear();
+        }
         let mut tokens = std::mem::take(&mut self.tokens);
         let mut word = std::mem::take(&mut self.word);
         tokens.clear();
         word.clear();
-        *self = Statement { tokens, word, ..Statement::default() };
+        *self = Statement { tokens, word, head, fresh: true, ..Statement::default() };
     }
 
     pub(super) fn tokens(&self) -> &[Token] {
         &self.tokens
+    }
+
+    /// Whether it is an `INSERT` that begins, byte for byte, as the one before, whose words it does not keep.
+    pub(super) fn repeats(&self) -> bool {
+        self.repeats
     }
 
     /// Rows of an `INSERT`.
@@ -91,6 +107,15 @@ impl Statement {
         if bytes.is_empty() {
             return;
         }
+        let fresh = std::mem::take(&mut self.fresh);
+        if fresh && !self.head.is_empty() && bytes.starts_with(&self.head) {
+            (self.part, self.repeats) = (Part::Values, true);
+            self.rows = u64::from(self.head.ends_with(b"("));
+            return self.code(&bytes[self.head.len()..]);
+        }
+        if fresh {
+            self.head.clear();
+        }
         if self.part == Part::Values {
             self.rows += bytes.iter().filter(|byte| **byte == b'(').count() as u64;
             self.last = bytes.iter().rev().find(|byte| !byte.is_ascii_whitespace()).copied().unwrap_or(self.last);
@@ -100,6 +125,8 @@ impl Statement {
         for (at, byte) in bytes.iter().enumerate() {
             self.byte(*byte);
             if self.part == Part::Values {
+                // With the byte that ended the keyword.
+                self.head.extend_from_slice(if fresh { &bytes[..=at] } else { &[] });
                 return self.code(&bytes[at + 1..]);
             }
         }
@@ -108,6 +135,9 @@ impl Statement {
     /// A literal begins. Right behind one of its kind it is the same one, which holds its own quote.
     pub(super) fn quote(&mut self, quote: u8) {
         self.last = quote;
+        if std::mem::take(&mut self.fresh) {
+            self.head.clear();
+        }
         if self.part == Part::Values {
             return;
         }
