@@ -11,7 +11,7 @@ use vault::ops::choose::{Chosen, Wanted, choose};
 use vault::ops::contents::tree;
 use vault::pipeline::contents::Contents;
 use vault::pipeline::error::RunError;
-use vault::pipeline::pack::{PackOptions, Packed};
+use vault::pipeline::pack::{Level, PackOptions, Packed};
 use vault::pipeline::port::{ObjectInfo, Store, StoreError, Upload};
 use vault::pipeline::unpack::Restore;
 use vault::store::memory::MemoryStore;
@@ -117,7 +117,7 @@ fn a_table_costs_what_its_spans_cost() {
     // An eighth of 1 GiB. What is read are the blocks of the first span and of those of the table, whatever the size of the dump: out of
     // 1 GiB it is an eighth of this.
     let segment = SegmentSize::from_log2(16).expect("64 KiB");
-    let (bytes, _) = cost(PackOptions { segment, level: 1, ..defaults() }, 128 << 20, 64 << 10);
+    let (bytes, _) = cost(PackOptions { segment, level: Level::Fixed(1), ..defaults() }, 128 << 20, 64 << 10);
     assert!(bytes < 450, "{bytes} hundredths of a per cent");
 }
 
