@@ -129,6 +129,10 @@ fn compare(script: &[u8], slab: usize) {
             let rows: u64 = inside.iter().filter_map(|statement| statement.rows).sum();
             assert_eq!(entry.rows, rows, "{entry:?} of\n{}", shown());
         }
+        if entry.class == b"INSERT" {
+            let other = inside.iter().find(|statement| !script[statement.begin..].starts_with(b"INSERT"));
+            assert_eq!(other, None, "{entry:?} of\n{}", shown());
+        }
         left = after;
     }
     assert_eq!(left, [], "are not in the map of\n{}", shown());
@@ -203,6 +207,8 @@ fn every_piece_by_itself() {
     for piece in PIECES {
         for slab in [1, 3, 7, 1 << 20] {
             compare([HEAD, piece, "SELECT 7;\n", END].concat().as_bytes(), slab);
+            // One that repeats the one before takes a short way.
+            compare([HEAD, piece, piece, "SELECT 7;\n", END].concat().as_bytes(), slab);
         }
     }
 }

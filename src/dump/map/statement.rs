@@ -111,6 +111,8 @@ impl Statement {
         if fresh && !self.head.is_empty() && bytes.starts_with(&self.head) {
             (self.part, self.repeats) = (Part::Values, true);
             self.rows = u64::from(self.head.ends_with(b"("));
+            // It may end right here: `INSERT INTO t DEFAULT VALUES;`.
+            self.last = self.head.last().copied().unwrap_or_default();
             return self.code(&bytes[self.head.len()..]);
         }
         if fresh {
