@@ -167,3 +167,22 @@ fn the_scanner_cuts_as_the_crate_does() {
     }
     assert_eq!(cases, 4 * 3 * 4);
 }
+
+#[test]
+fn runs_of_a_byte_that_looks_like_a_cut_everywhere_are_cut_as_specified() {
+    // The hash of a run of zeros is minus the entry of the byte, from the 64th on: here with no bit from 5 to 15, and one of the strict mask.
+    let mut table = gear(3);
+    table[0] = (1 << 22) - (1 << 16) | 7;
+    let masks = [(Cutter::DEFAULT.strict, Cutter::DEFAULT.loose), (0x00f0_ffe0, 0x00f0_ffe0)];
+    let run = [rows(1, 300), vec![0; 90_000], noise("between", 20_000), vec![0; 200_001], rows(2, 300)].concat();
+    for (strict, loose) in masks {
+        let cutter = Cutter { strict, loose, ..Cutter::DEFAULT };
+        let chunker = Chunker::new(cutter, table.clone());
+        assert_eq!(cuts(&run, |rest| chunker.cut(rest)), cuts(&run, |rest| naive(rest, &cutter, &table)));
+    }
+    let chunker = Chunker::new(Cutter::DEFAULT, table.clone());
+    for length in 4096..4096 + 24 + 130 {
+        let short = &run[5000..5000 + length];
+        assert_eq!(chunker.cut(short), naive(short, &Cutter::DEFAULT, &table), "{length}");
+    }
+}

@@ -15,6 +15,7 @@ use vault::pipeline::error::RunError;
 use vault::pipeline::known::CachePlace;
 use vault::pipeline::pack::{PackOptions, pack};
 use vault::pipeline::port::{Control, SourceFailed, Stop, Store};
+use vault::store::faulty::{FaultyStore, Times};
 use vault::store::memory::MemoryStore;
 
 /// Stops a run the nth time it asks, or says at the end that the producer failed.
@@ -94,6 +95,42 @@ fn an_input_that_is_not_whole_leaves_nothing() {
         }
     }
     assert_eq!(cases, 16);
+}
+
+/// Breaks off when all that was read is with the store, which takes nothing any more from then on.
+struct BreakingWith(Cursor<Vec<u8>>, FaultyStore);
+
+impl Read for BreakingWith {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.0.read(buffer)?;
+        let mut seen = 0;
+        while read == 0 && seen != self.1.operations() {
+            seen = self.1.operations();
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        if read > 0 { Ok(read) } else { Err(std::io::ErrorKind::ConnectionReset.into()) }
+    }
+}
+
+#[test]
+fn the_first_error_is_the_one_that_is_reported() {
+    let ring = ring("key");
+    let run = |store: FaultyStore| -> RunError {
+        // More than a span, so that blocks are on their way before the input breaks.
+        let input = BreakingWith(Cursor::new(noise("first", (16 << 20) + 7)), store.clone());
+        let outside = Outside::new("first");
+        let error =
+            pack(&outside.world(&store), &ring.newest().pack, &CachePlace::None, small(1 << 30), Box::new(input));
+        error.expect_err("a broken input")
+    };
+    let store = FaultyStore::counting(MemoryStore::new());
+    let error = run(store.clone());
+    assert_eq!(error.class(), FailureClass::Source, "{error}");
+    assert_eq!(store.commits(), 0, "a part of a run that has failed is finished");
+    // Whatever would come after the last operation fails.
+    let next = store.operations() + 1;
+    let error = run(FaultyStore::failing(MemoryStore::new(), next, Times::FromThenOn));
+    assert_eq!(error.class(), FailureClass::Source, "{error}");
 }
 
 #[test]

@@ -254,7 +254,10 @@ fn traced_writer() {
     let directory = Path::new(&directory);
     let store = LocalStore::open(directory).unwrap();
     let mut upload = store.create("a-1").unwrap();
-    upload.write(b"hello").unwrap();
+    match std::env::var("VAULT_TEST_MEBIBYTES") {
+        Ok(mebibytes) => upload.write(&pattern(mebibytes.parse().unwrap())).unwrap(),
+        Err(_) => upload.write(b"hello").unwrap(),
+    }
     if std::env::var_os("VAULT_TEST_RIVAL").is_some() {
         fs::write(directory.join("a-1"), b"rival").unwrap();
         let error = upload.commit().unwrap_err();
@@ -265,8 +268,22 @@ fn traced_writer() {
     store.delete("b-1").unwrap();
 }
 
+/// Mebibytes that differ from place to place.
+fn pattern(mebibytes: u32) -> Vec<u8> {
+    (0..mebibytes << 20).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
+}
+
 /// Runs `traced_writer` over a directory that holds `b-1`; says whether it succeeded, and its calls in the order they were made.
 fn traced(directory: &Path, inject: Option<&str>, rival: Option<&str>) -> (bool, Vec<String>) {
+    traced_with(directory, inject, rival.map(|rival| ("VAULT_TEST_RIVAL", rival)))
+}
+
+/// The same with a large object.
+fn traced_large(directory: &Path, inject: &str, mebibytes: &str) -> (bool, Vec<String>) {
+    traced_with(directory, Some(inject), Some(("VAULT_TEST_MEBIBYTES", mebibytes)))
+}
+
+fn traced_with(directory: &Path, inject: Option<&str>, variable: Option<(&str, &str)>) -> (bool, Vec<String>) {
     let log = TempDir::new().unwrap();
     let file: PathBuf = log.path().join("log");
     fs::write(directory.join("b-1"), b"old").unwrap();
@@ -276,9 +293,7 @@ fn traced(directory: &Path, inject: Option<&str>, rival: Option<&str>) -> (bool,
     if let Some(inject) = inject {
         strace.arg(format!("--inject={inject}"));
     }
-    if let Some(rival) = rival {
-        strace.env("VAULT_TEST_RIVAL", rival);
-    }
+    strace.envs(variable);
     let status = strace
         .arg(std::env::current_exe().unwrap())
         .args(["--ignored", "--exact", "traced_writer"])
@@ -347,6 +362,47 @@ fn a_disk_that_refuses_to_sync_fails_the_object() {
         assert_eq!(directory.path().join("a-1").exists(), there);
         assert_eq!(hidden(directory.path()), Vec::<String>::new());
     }
+}
+
+#[test]
+fn a_sweep_leaves_what_is_about_to_get_its_name() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().to_owned();
+    let writer = std::thread::spawn(move || traced(&path, Some("renameat2:delay_enter=500000"), None));
+    let mut sweeps = 0;
+    while !writer.is_finished() {
+        // The first upload of a store sweeps.
+        drop(LocalStore::open(directory.path()).unwrap().create("c-1").unwrap());
+        sweeps += 1;
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let (done, _) = writer.join().unwrap();
+    assert!(done && sweeps > 10, "{sweeps} sweeps");
+    assert_eq!(fs::read(directory.path().join("a-1")).unwrap(), b"hello");
+}
+
+/// What of system calls goes wrong, with an object of so many mebibytes, and whether it is stored all the same.
+fn written_with(inject: &str, mebibytes: &str, expected: bool) {
+    let directory = TempDir::new().unwrap();
+    // Not whether it succeeded: the report of the test is written, too.
+    let _ = traced_large(directory.path(), inject, mebibytes);
+    assert_eq!(hidden(directory.path()), Vec::<String>::new());
+    match expected {
+        true => {
+            assert!(fs::read(directory.path().join("a-1")).unwrap() == pattern(mebibytes.parse().unwrap()), "{inject}")
+        }
+        false => assert!(!directory.path().join("a-1").exists(), "{inject}"),
+    }
+}
+
+#[test]
+fn what_direct_writes_refuse_goes_through_the_page_cache() {
+    // Whole buffers, so that one thread writes them all.
+    written_with("write:error=EINVAL:when=6", "9", true);
+    written_with("write:error=EINVAL:when=9", "9", true);
+    // What fails in the thread fails the object.
+    written_with("write:error=EIO:when=6", "9", false);
+    written_with("write:error=ENOSPC:when=9", "9", false);
 }
 
 #[test]

@@ -12,6 +12,13 @@ use crate::chunk::scan::Scanner;
 #[cfg(target_arch = "x86_64")]
 const SCANNED_BITS_MIN: u32 = 8;
 
+/// Places that the scanner finds, and that are no cuts, are near each other when they are nearer than this.
+#[cfg(target_arch = "x86_64")]
+const NEAR: usize = 64;
+/// So many of them in a row end the scan of a chunk.
+#[cfg(target_arch = "x86_64")]
+const NEAR_MAX: usize = 8;
+
 /// Cuts a stream into chunks. The cuts depend on the bytes, the table and the parameters only.
 pub struct Chunker {
     cutter: Cutter,
@@ -84,13 +91,26 @@ impl Chunker {
                 return at;
             }
         }
-        let mut from = seen;
+        let (mut from, mut near) = (seen, 0);
         while let Some(at) = scanner.first(rest, from, end) {
-            let hash = rest[at + 1 - window..=at].iter().fold(0, |hash, byte| self.roll(hash, *byte));
+            hash = rest[at + 1 - window..=at].iter().fold(0, |hash, byte| self.roll(hash, *byte));
             if is_cut(hash, at) {
                 return at;
             }
+            near = if at - from < NEAR { near + 1 } else { 0 };
             from = at + 1;
+            if near == NEAR_MAX {
+                break;
+            }
+        }
+        // A byte that is repeated may have none of the low bits at every place: there the plain loop is faster.
+        if near == NEAR_MAX {
+            for (at, byte) in (from..end).zip(&rest[from..]) {
+                hash = self.roll(hash, *byte);
+                if is_cut(hash, at) {
+                    return at;
+                }
+            }
         }
         length
     }
@@ -107,4 +127,18 @@ fn scanner(cutter: &Cutter, gear: &[u64; 256]) -> Option<Scanner> {
     let (strict, loose) = (cutter.strict as u16, cutter.loose as u16);
     let common = strict & loose;
     (common.count_ones() >= SCANNED_BITS_MIN).then(|| Scanner::new(gear, common)).flatten()
+}
+
+#[cfg(all(test, target_arch = "x86_64"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_scanned_where_the_processor_can() {
+        let able = is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512vbmi");
+        let chunker = Chunker::new(Cutter::DEFAULT, Box::new([1; 256]));
+        assert_eq!(chunker.scanner.is_some(), able);
+        let few = Cutter { strict: 0x00f0_0fe0, loose: 0x0030_0fe0, ..Cutter::DEFAULT };
+        assert!(Chunker::new(few, Box::new([1; 256])).scanner.is_none());
+    }
 }

@@ -309,39 +309,8 @@ impl CliError {
             | CliError::Signals(_)
             | CliError::Report(_) => FailureClass::Failure,
             CliError::NoSlotOf(_) => FailureClass::NotFound,
-            CliError::NoKey
-            | CliError::KeyFileNeeded
-            | CliError::Threshold { .. }
-            | CliError::KeyFileEncrypted(_)
-            | CliError::Recipient(_)
-            | CliError::NoNewSlot
-            | CliError::LastSlot
-            | CliError::Unslotted
-            | CliError::NoIdentity(_)
-            | CliError::Untrusted { .. }
-            | CliError::NoLegacyKey
-            | CliError::LegacyKeyLength
-            | CliError::ArchiveNotAFile(_)
-            | CliError::ArchiveIsTerminal
-            | CliError::TwoKeys(..)
-            | CliError::PassphraseInEnvironment
-            | CliError::SecretUnreadable { .. }
-            | CliError::SecretExposed { .. }
-            | CliError::SecretInStore { .. }
-            | CliError::OutputInStore(_)
-            | CliError::PassphraseLength
-            | CliError::PassphrasesDiffer
-            | CliError::WhichGuid(_)
-            | CliError::NewGuidWithKeyFile
-            | CliError::InputIsTerminal
-            | CliError::OutputIsTerminal
-            | CliError::SecretToTerminal(_)
-            | CliError::NotAFile(_)
-            | CliError::NoHome
-            | CliError::StoreUrl(_)
-            | CliError::SegmentSize
-            | CliError::Pattern(_)
-            | CliError::NotAnId(_) => FailureClass::Usage,
+            // The rest is about what was asked for.
+            _ => FailureClass::Usage,
         }
     }
 }

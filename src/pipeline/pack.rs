@@ -33,7 +33,7 @@ use crate::pipeline::known::{CachePlace, Known, Reuse, forget};
 use crate::pipeline::stage::Workers;
 use crate::pipeline::survey::Survey;
 
-use attempt::Attempt;
+use attempt::{Attempt, Written};
 use feed::{Fed, Feed};
 pub use pace::Level;
 use pace::Pace;
@@ -137,8 +137,9 @@ impl Run<'_> {
     fn run(&self, attempt: &mut Attempt<'_>, known: Known, input: Box<dyn Read + Send>) -> Result<Packed, RunError> {
         let chunker = Chunker::new(self.cutter, self.keys.gear_table());
         let map = MapWriter::new(attempt.capacity());
-        let feed = Feed::start(input, chunker, self.keys.chunk_id.expose(), map);
-        let (weaver, fed) = self.stream(attempt, known, feed)?;
+        let feed = Feed::start(input, chunker, self.keys.chunk_id.expose(), map)?;
+        let (written, weaver, fed) = self.stream(attempt, known, feed)?;
+        attempt.take_data(written);
         let (kind, verdict) = judge(&fed, self.options)?;
         self.commit(attempt, weaver, fed, kind, verdict)
     }
@@ -146,25 +147,25 @@ impl Run<'_> {
     /// Reads the input to its end. The parts are written by a thread of their own, in order.
     fn stream<'r>(
         &'r self,
-        attempt: &mut Attempt<'_>,
+        attempt: &Attempt<'_>,
         known: Known,
         feed: Feed,
-    ) -> Result<(Weaver<'r>, Fed), RunError> {
+    ) -> Result<(Written, Weaver<'r>, Fed), RunError> {
         let ids = attempt.archive_key().ids_digest();
-        let (written, weaver, fed) = std::thread::scope(|scope| {
+        std::thread::scope(|scope| {
             let buffers = Arc::default();
-            let (writer, blocks) = attempt.write_data(scope, self.workers.threads() + 2, Arc::clone(&buffers));
+            let (writer, blocks) = attempt.write_data(scope, self.workers.threads() + 2, Arc::clone(&buffers))?;
             let mut weaver = Weaver::new(self, known, ids, blocks, buffers);
             let fed = feed.run(self.world, self.workers, &self.pace, &mut |id, bytes| weaver.chunk(id, bytes));
             let fed = fed.and_then(|fed| weaver.finish().map(|()| fed));
             weaver.hang_up();
-            (writer.join().unwrap_or(Err(RunError::Worker)), weaver, fed)
-        });
-        // When the writer failed, all that the others saw is that it hung up.
-        let written = written?;
-        let fed = fed?;
-        attempt.take_data(written);
-        Ok((weaver, fed))
+            match (writer.join().unwrap_or(Err(RunError::Worker)), fed) {
+                (Ok(written), Ok(fed)) => Ok((written, weaver, fed)),
+                // When the writer failed first, all that the others saw is that it was gone.
+                (Err(error), Ok(_) | Err(RunError::Worker)) => Err(error),
+                (_, Err(error)) => Err(error),
+            }
+        })
     }
 }
 

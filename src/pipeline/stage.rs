@@ -102,22 +102,21 @@ impl Drop for Workers {
 
 type Slot<T> = Arc<(Mutex<Option<Result<T, ()>>>, Condvar)>;
 
-/// A job under way; every holder may wait for its result.
+/// A job under way.
 pub struct Job<T>(Slot<T>);
 
-impl<T> Clone for Job<T> {
-    fn clone(&self) -> Job<T> {
-        Job(Arc::clone(&self.0))
-    }
-}
-
 impl<T> Job<T> {
-    /// The result, when it is there, for a job that nobody else waits for.
+    /// The result, when it is there.
     ///
     /// # Errors
     /// The job panicked.
     pub fn take(self) -> Result<T, RunError> {
         self.when_done(Option::take)
+    }
+
+    /// The same job for several who wait for it.
+    pub fn share(self) -> Shared<T> {
+        Shared(self)
     }
 
     fn when_done(&self, read: impl Fn(&mut Option<Result<T, ()>>) -> Option<Result<T, ()>>) -> Result<T, RunError> {
@@ -132,13 +131,22 @@ impl<T> Job<T> {
     }
 }
 
-impl<T: Clone> Job<T> {
+/// A job that every holder may wait for.
+pub struct Shared<T>(Job<T>);
+
+impl<T> Clone for Shared<T> {
+    fn clone(&self) -> Shared<T> {
+        Shared(Job(Arc::clone(&self.0.0)))
+    }
+}
+
+impl<T: Clone> Shared<T> {
     /// The result, when it is there.
     ///
     /// # Errors
     /// The job panicked.
     pub fn wait(&self) -> Result<T, RunError> {
-        self.when_done(|result| result.clone())
+        self.0.when_done(|result| result.clone())
     }
 }
 

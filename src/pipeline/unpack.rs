@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::Builder;
 
 use crate::archive::ArchiveError;
 use crate::archive::index::{Index, Piece};
@@ -23,7 +24,7 @@ use crate::pipeline::World;
 use crate::pipeline::error::RunError;
 use crate::pipeline::fetch::{RangeReader, Readers};
 use crate::pipeline::pack::POLL;
-use crate::pipeline::stage::{Job, Pool, Pooled, Workers};
+use crate::pipeline::stage::{Pool, Pooled, Shared, Workers};
 
 pub use extract::Cost;
 
@@ -44,7 +45,7 @@ pub struct Restore<'a> {
 type Plain = Result<Arc<Pooled>, Arc<ArchiveError>>;
 
 /// A piece of the dump on its way to be released.
-type Item = Result<(Job<Plain>, Piece), RunError>;
+type Item = Result<(Shared<Plain>, Piece), RunError>;
 
 impl<'a> Restore<'a> {
     /// Checks everything that the restore needs. Nothing is released yet.
@@ -94,7 +95,8 @@ impl<'a> Restore<'a> {
         let ahead = self.workers.threads() + 2;
         std::thread::scope(|scope| {
             let (sender, items) = sync_channel(ahead);
-            scope.spawn(move || self.plan(&sender));
+            let plan = move || self.plan(&sender);
+            Builder::new().spawn_scoped(scope, plan).map_err(|_| RunError::Worker)?;
             let released = self.gather(&items, sink);
             // Dropping the receiver ends the planner, whose next send fails.
             drop(items);
@@ -168,7 +170,7 @@ impl<'a> Restore<'a> {
 struct Planner<'r, 'a> {
     restore: &'r Restore<'a>,
     ranges: RangeReader<'r, 'a>,
-    recent: VecDeque<(u32, Job<Plain>)>,
+    recent: VecDeque<(u32, Shared<Plain>)>,
     /// For each block, how many pieces of it are still to come.
     uses: Vec<u32>,
     decompressors: Arc<Pool<BlockDecompressor>>,
@@ -193,7 +195,7 @@ impl<'r, 'a> Planner<'r, 'a> {
     }
 
     /// The next piece's block. What no later piece is of is not kept.
-    fn block(&mut self, ordinal: u32) -> Result<Job<Plain>, RunError> {
+    fn block(&mut self, ordinal: u32) -> Result<Shared<Plain>, RunError> {
         let place = self.recent.iter().position(|(known, _)| *known == ordinal);
         let job = match place.and_then(|place| self.recent.remove(place)) {
             Some((_, found)) => found,
@@ -210,16 +212,17 @@ impl<'r, 'a> Planner<'r, 'a> {
         Ok(job)
     }
 
-    fn fetch(&mut self, ordinal: u32) -> Result<Job<Plain>, RunError> {
+    fn fetch(&mut self, ordinal: u32) -> Result<Shared<Plain>, RunError> {
         let block = self.restore.index.blocks[ordinal as usize];
         let frame = self.ranges.range(block.part as usize, u64::from(block.offset), block.stored as usize)?;
         let object = self.restore.readers.data[block.part as usize].name().to_owned();
         let (decompressors, buffers) = (Arc::clone(&self.decompressors), Arc::clone(&self.buffers));
-        Ok(self.restore.workers.submit(move || {
+        let job = self.restore.workers.submit(move || {
             let mut plain = Pooled::of(&buffers);
             open_block(&object, &frame, block.plain as usize, &decompressors, &mut plain.bytes).map_err(Arc::new)?;
             Ok(Arc::new(plain))
-        }))
+        });
+        Ok(job.share())
     }
 }
 

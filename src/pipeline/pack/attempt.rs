@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::thread::{Scope, ScopedJoinHandle};
+use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 use crate::archive::part::PartSecret;
 use crate::base::id::BackupId;
@@ -93,26 +93,34 @@ impl<'a> Attempt<'a> {
         &self.template
     }
 
-    /// Starts the thread that writes the data parts from the frames it is sent, whose buffers it gives back.
+    /// Starts the thread that writes the data parts from the frames it is sent, whose buffers it gives back. After the last frame comes `None`:
+    /// when the sender is gone without, the run has failed, and nothing is finished any more.
+    ///
+    /// # Errors
+    /// The machine gives no thread.
     pub fn write_data<'scope>(
         &'scope self,
         scope: &'scope Scope<'scope, '_>,
         ahead: usize,
         buffers: Arc<Pool<Vec<u8>>>,
-    ) -> (ScopedJoinHandle<'scope, Result<Written, RunError>>, SyncSender<Frame>) {
-        let (sender, frames) = sync_channel::<Frame>(ahead);
-        let handle = scope.spawn(move || {
+    ) -> Result<(ScopedJoinHandle<'scope, Result<Written, RunError>>, SyncSender<Option<Frame>>), RunError> {
+        let (sender, frames) = sync_channel(ahead);
+        let write = move || {
             let mut writer = self.role(Role::Data);
             let mut placed = Vec::new();
             for frame in frames {
+                let Some(frame): Option<Frame> = frame else {
+                    return Ok((writer.finish()?, placed));
+                };
                 let frame = frame.take()??;
                 let (part, offset) = writer.frame(&frame)?;
                 placed.push(Placed { part, offset, stored: frame.len() as u32 });
                 buffers.give(frame);
             }
-            Ok((writer.finish()?, placed))
-        });
-        (handle, sender)
+            Err(RunError::Worker)
+        };
+        let handle = Builder::new().spawn_scoped(scope, write).map_err(|_| RunError::Worker)?;
+        Ok((handle, sender))
     }
 
     /// Takes over what the writing thread wrote.

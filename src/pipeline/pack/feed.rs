@@ -63,12 +63,21 @@ struct Cutting {
 
 impl Feed {
     /// Begins to read. The reading thread is on its own: a read that never returns does not hold up the end of the run.
-    pub fn start(input: Box<dyn Read + Send>, chunker: Chunker, chunk_key: &[u8; 32], map: MapWriter) -> Feed {
+    ///
+    /// # Errors
+    /// The machine gives no thread.
+    pub fn start(
+        input: Box<dyn Read + Send>,
+        chunker: Chunker,
+        chunk_key: &[u8; 32],
+        map: MapWriter,
+    ) -> Result<Feed, RunError> {
         let (sender, slabs) = sync_channel(SLABS_AHEAD);
         let (used, buffers) = channel();
         let room = Slab::room(chunker.maximum());
-        std::thread::spawn(move || read_slabs(input, room, &buffers, &sender));
-        Feed {
+        let read = move || read_slabs(input, room, &buffers, &sender);
+        std::thread::Builder::new().spawn(read).map_err(|_| RunError::Worker)?;
+        Ok(Feed {
             slabs,
             used,
             cutting: Arc::new(Cutting { chunker, key: zeroize::Zeroizing::new(*chunk_key) }),
@@ -81,7 +90,7 @@ impl Feed {
             plain: 0,
             spans: Vec::new(),
             whole: None,
-        }
+        })
     }
 
     /// Reads to the end, and gives every chunk to `take`, in order.
@@ -92,7 +101,7 @@ impl Feed {
         mut self,
         world: &World<'_>,
         workers: &Workers,
-        pace: &Pace,
+        pace: &Arc<Pace>,
         take: &mut Take<'_>,
     ) -> Result<Fed, RunError> {
         let mut waits = Instant::now();
@@ -109,7 +118,7 @@ impl Feed {
                     pace.came(slab.span().len(), waits.elapsed());
                     self.watch(world, slab.span())?;
                     self.line_up(slab);
-                    self.submit(workers, Slab::is_full);
+                    self.submit(workers, pace, Slab::is_full);
                     self.settle(workers.threads() + 2, take)?;
                     waits = Instant::now();
                 }
@@ -118,7 +127,7 @@ impl Feed {
                 Err(RecvTimeoutError::Disconnected) => return Err(RunError::Worker),
             }
         }
-        self.submit(workers, |_| true);
+        self.submit(workers, pace, |_| true);
         self.settle(0, take)?;
         world.control.end_of_input().map_err(|error| match world.control.stop() {
             Some(stop) => RunError::Stopped(stop),
@@ -148,10 +157,11 @@ impl Feed {
     }
 
     /// Submits the foremost slabs that are ready.
-    fn submit(&mut self, workers: &Workers, is_ready: impl Fn(&Slab) -> bool) {
+    fn submit(&mut self, workers: &Workers, pace: &Arc<Pace>, is_ready: impl Fn(&Slab) -> bool) {
         while let Some(slab) = self.waiting.pop_front_if(|slab| is_ready(slab)) {
-            let (ordinal, cutting) = (self.submitted, Arc::clone(&self.cutting));
-            self.pending.push_back(workers.submit(move || slab.guess(ordinal, &cutting.chunker, &cutting.key)));
+            let (ordinal, cutting, pace) = (self.submitted, Arc::clone(&self.cutting), Arc::clone(pace));
+            let guess = move || pace.work(|| slab.guess(ordinal, &cutting.chunker, &cutting.key));
+            self.pending.push_back(workers.submit(guess));
             self.submitted += 1;
         }
     }

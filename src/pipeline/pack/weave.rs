@@ -52,7 +52,7 @@ pub struct Weaver<'a> {
     frame_buffers: Arc<Pool<Vec<u8>>>,
     pace: Arc<Pace>,
     block_max: usize,
-    blocks: Option<SyncSender<Frame>>,
+    blocks: Option<SyncSender<Option<Frame>>>,
     block: Vec<u8>,
     /// What earlier backups hold.
     pub known: Known,
@@ -78,7 +78,7 @@ impl<'a> Weaver<'a> {
         run: &'a Run<'a>,
         known: Known,
         ids: IdsDigest,
-        blocks: SyncSender<Frame>,
+        blocks: SyncSender<Option<Frame>>,
         frame_buffers: Arc<Pool<Vec<u8>>>,
     ) -> Weaver<'a> {
         Weaver {
@@ -107,10 +107,11 @@ impl<'a> Weaver<'a> {
     /// # Errors
     /// The writer hung up.
     pub fn finish(&mut self) -> Result<(), RunError> {
-        self.close_block()
+        self.close_block()?;
+        self.send(None)
     }
 
-    /// Tells the writer that no block follows.
+    /// Lets go of the writer. When it was not told that the last block came, the run has failed.
     pub fn hang_up(&mut self) {
         self.blocks = None;
     }
@@ -176,10 +177,12 @@ impl<'a> Weaver<'a> {
         self.own_plain.push(plain.len() as u32);
         self.run.close_block();
         let job = self.compress(plain);
-        match &self.blocks {
-            Some(blocks) => blocks.send(job).map_err(|_| RunError::Worker),
-            None => Err(RunError::Worker),
-        }
+        self.send(Some(job))
+    }
+
+    fn send(&self, frame: Option<Frame>) -> Result<(), RunError> {
+        let sent = self.blocks.as_ref().map(|blocks| blocks.send(frame));
+        if let Some(Ok(())) = sent { Ok(()) } else { Err(RunError::Worker) }
     }
 
     /// Has a block compressed.

@@ -1,7 +1,7 @@
 //! Some ranges of a dump, and no more of the store than they need.
 //!
 //! A range is widened to whole spans, and each of these is checked against its digest before a byte of it is released, as in a restore of
-//! the whole. What is in memory: the blocks of the spans under way.
+//! the whole. What is in memory: the blocks of the pieces under way, and one span.
 
 use std::collections::VecDeque;
 use std::io::Write;
@@ -12,7 +12,7 @@ use crate::archive::index::Piece;
 use crate::base::limits::{HEADER_BYTES, SPAN_BYTES};
 use crate::crypto::span::SpanHasher;
 use crate::pipeline::error::RunError;
-use crate::pipeline::stage::Job;
+use crate::pipeline::stage::Shared;
 
 const SPAN: u64 = SPAN_BYTES as u64;
 
@@ -27,10 +27,14 @@ pub struct Cost {
     pub fetched: u64,
 }
 
-/// A span on its way: its blocks, and what of each belongs to it.
-struct Span {
+/// A piece on its way, and the span that it belongs to.
+type Item = (u64, Shared<Plain>, Piece);
+
+/// The span that is being gathered, and the ranges that are still to be released.
+struct Held<'r> {
     ordinal: u64,
-    pieces: Vec<(Job<Plain>, Piece)>,
+    bytes: Vec<u8>,
+    left: &'r [Range<u64>],
 }
 
 impl Restore<'_> {
@@ -43,24 +47,38 @@ impl Restore<'_> {
         let starts = self.starts();
         let all = spans(ranges).flat_map(|ordinal| self.pieces_of(&starts, ordinal));
         let mut planner = Planner::new(self, all);
-        let mut under_way: VecDeque<Span> = VecDeque::with_capacity(ahead);
-        let mut left = ranges;
+        let mut under_way: VecDeque<Item> = VecDeque::with_capacity(ahead);
+        let mut held = Held { ordinal: 0, bytes: Vec::with_capacity(SPAN_BYTES), left: ranges };
         for ordinal in spans(ranges) {
             self.world.check_stop()?;
-            let pieces = self.pieces_of(&starts, ordinal);
-            let pieces = pieces.into_iter().map(|piece| Ok((planner.block(piece.block)?, piece)));
-            under_way.push_back(Span { ordinal, pieces: pieces.collect::<Result<_, RunError>>()? });
-            if under_way.len() == ahead
-                && let Some(span) = under_way.pop_front()
-            {
-                left = self.release_some(&span, left, sink)?;
+            for piece in self.pieces_of(&starts, ordinal) {
+                under_way.push_back((ordinal, planner.block(piece.block)?, piece));
+                if under_way.len() == ahead
+                    && let Some(item) = under_way.pop_front()
+                {
+                    self.gather_some(&mut held, item, sink)?;
+                }
             }
         }
-        for span in under_way {
-            self.world.check_stop()?;
-            left = self.release_some(&span, left, sink)?;
+        for item in under_way {
+            self.gather_some(&mut held, item, sink)?;
         }
+        self.release_some(&mut held, sink)?;
         sink.flush().map_err(RunError::Output)
+    }
+
+    /// Takes a piece in; the one before the first of another span ends the span.
+    fn gather_some(&self, held: &mut Held<'_>, item: Item, sink: &mut dyn Write) -> Result<(), RunError> {
+        let (ordinal, job, piece) = item;
+        if ordinal != held.ordinal {
+            self.release_some(held, sink)?;
+            held.ordinal = ordinal;
+        }
+        let block = job.wait()?.map_err(|error| RunError::Archive((*error).clone()))?;
+        let (from, to) = (piece.offset as usize, piece.offset as usize + piece.length as usize);
+        let bytes = block.bytes.get(from..to).ok_or(RunError::Digest { id: self.id })?;
+        held.bytes.extend_from_slice(bytes);
+        Ok(())
     }
 
     /// What that is going to take.
@@ -114,40 +132,33 @@ impl Restore<'_> {
         found
     }
 
-    /// Checks a span and releases what of it is wanted; the ranges that are left come back.
-    fn release_some<'r>(
-        &self,
-        span: &Span,
-        mut ranges: &'r [Range<u64>],
-        sink: &mut dyn Write,
-    ) -> Result<&'r [Range<u64>], RunError> {
-        let refused = || RunError::Digest { id: self.id };
-        let mut hasher = SpanHasher::new(span.ordinal);
-        let mut bytes = Vec::with_capacity(SPAN_BYTES);
-        for (job, piece) in &span.pieces {
-            let block = job.wait()?.map_err(|error| RunError::Archive((*error).clone()))?;
-            let (from, to) = (piece.offset as usize, piece.offset as usize + piece.length as usize);
-            bytes.extend_from_slice(block.bytes.get(from..to).ok_or_else(refused)?);
+    /// Checks the span and releases what of it is wanted.
+    fn release_some(&self, held: &mut Held<'_>, sink: &mut dyn Write) -> Result<(), RunError> {
+        if held.bytes.is_empty() {
+            return Ok(());
         }
-        hasher.update(&bytes);
+        let refused = || RunError::Digest { id: self.id };
+        let mut hasher = SpanHasher::new(held.ordinal);
+        hasher.update(&held.bytes);
         let whole = self.index.spans.len() != 1 || hasher.whole() == self.index.summary.digest;
-        if self.index.spans.get(span.ordinal as usize) != Some(&hasher.finish()) || !whole {
+        if self.index.spans.get(held.ordinal as usize) != Some(&hasher.finish()) || !whole {
             return Err(refused());
         }
-        let (begin, end) = (span.ordinal * SPAN, span.ordinal * SPAN + bytes.len() as u64);
-        while let Some((range, rest)) = ranges.split_first() {
+        let (begin, end) = (held.ordinal * SPAN, held.ordinal * SPAN + held.bytes.len() as u64);
+        while let Some((range, rest)) = held.left.split_first() {
             let (from, to) = (range.start.max(begin), range.end.min(end));
             if from < to {
-                let wanted = bytes.get((from - begin) as usize..(to - begin) as usize).ok_or_else(refused)?;
+                let wanted = held.bytes.get((from - begin) as usize..(to - begin) as usize).ok_or_else(refused)?;
                 sink.write_all(wanted).map_err(RunError::Output)?;
                 self.world.observer.advanced(to - from);
             }
             if range.end > end {
                 break;
             }
-            ranges = rest;
+            held.left = rest;
         }
-        Ok(ranges)
+        held.bytes.clear();
+        Ok(())
     }
 }
 

@@ -49,6 +49,7 @@ impl LocalUpload {
     /// Makes the bytes durable under the temporary name.
     pub(super) fn finish(&mut self) -> io::Result<()> {
         self.unbroken()?;
+        // Open, and so locked, until the file has its name: no sweep takes it for left over.
         let file = self.file.finish()?;
         let bytes = file.metadata()?.len();
         if bytes != self.written {
