@@ -30,7 +30,6 @@ class Row:
     theirs: str | None
     figure: str
     target: float | None = None
-    aim: float | None = None
 
 
 @dataclass
@@ -114,8 +113,10 @@ def first_day(track: Track) -> Race:
 def next_day(track: Track) -> Race:
     shed = track.shed
     tools = [shed.vault, shed.restic, shed.borg]
+    # Where the scanner for cuts has no instructions, the plain one of the crate does it.
+    scanned = "avx512_vbmi" in Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
     rows = [
-        Row("next-restic", "next-day pack, wall", shed.vault.name, shed.restic.name, "wall", 0.20, 0.15),
+        Row("next-restic", "next-day pack, wall", shed.vault.name, shed.restic.name, "wall", 0.15 if scanned else 0.20),
         Row("next-borg", "next-day pack, wall", shed.vault.name, shed.borg.name, "wall"),
         Row("stored-next", "stored, next-day pack", shed.vault.name, shed.restic.name, "stored", 0.14),
         Row("stored-next-borg", "stored, next-day pack", shed.vault.name, shed.borg.name, "stored"),
@@ -241,7 +242,7 @@ def memory(track: Track) -> Race:
 
     vaults = [track.shed.vault_with(threads=threads) for threads in (1, 2, 4)]
     rows = [
-        Row(f"rss-{what}-{vault.threads[1]}", f"peak RSS of {what}", vault.name, None, f"rss {what}", 256, 128)
+        Row(f"rss-{what}-{vault.threads[1]}", f"peak RSS of {what}", vault.name, None, f"rss {what}", 128)
         for what in ("pack", "unpack")
         for vault in vaults
     ]

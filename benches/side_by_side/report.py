@@ -38,7 +38,7 @@ class Result:
             return "MISSED"
         if self.row.target is None:
             return ""
-        return "reached" if self.row.aim is None or self.value <= self.row.aim else "reached, but not the aim"
+        return "reached"
 
     def line(self) -> str:
         row = self.row
@@ -46,7 +46,7 @@ class Result:
             value = "–"
         else:
             value = f"{self.value:.3f}" if row.theirs else f"at most {self.value:.0f} MiB"
-        target = "–" if row.target is None else f"≤ {row.target:g}" + (f", aim {row.aim:g}" if row.aim else "")
+        target = "–" if row.target is None else f"≤ {row.target:g}"
         names = [name.replace("|", "\\|") for name in (row.ours, row.theirs or "–")]
         return f"| {row.work} | {' | '.join(names)} | {self.medians} | {value} | {target} | {self.verdict()} |"
 

@@ -1,8 +1,8 @@
 //! Tells a block that will not shrink, such as one of a dump that is compressed already, by looking at a little of it.
 //!
 //! Two questions, the second only where the first one leaves a doubt: are all byte values about equally frequent, and does a piece from the
-//! middle resist the compressor? What repeats itself only over more than [`PROBE_BYTES`], and looks random otherwise, is taken for noise and
-//! stored as it is; zstd would have found that, at fifteen times the cost for everything else.
+//! middle resist the compressor? What repeats itself only over more than [`PROBE_BYTES`], or shrinks only elsewhere, and looks random otherwise,
+//! is taken for noise and stored as it is.
 
 use crate::chunk::compress::{BlockCompressor, ZstdError};
 

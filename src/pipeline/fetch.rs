@@ -99,7 +99,7 @@ pub enum Range {
     /// Within one segment: its plaintext, and where in it.
     Within(Arc<Pooled>, std::ops::Range<usize>),
     /// Of several segments.
-    Across(Vec<u8>),
+    Across(Pooled),
 }
 
 impl Deref for Range {
@@ -108,7 +108,7 @@ impl Deref for Range {
     fn deref(&self) -> &[u8] {
         match self {
             Range::Within(segment, range) => segment.bytes.get(range.clone()).unwrap_or(&[]),
-            Range::Across(bytes) => bytes,
+            Range::Across(copied) => &copied.bytes,
         }
     }
 }
@@ -150,15 +150,16 @@ impl<'r, 'a> RangeReader<'r, 'a> {
         if from + length <= size as usize && length > 0 {
             return Ok(Range::Within(self.segment(part, offset / size)?, from..from + length));
         }
-        let mut bytes = Vec::with_capacity(length);
-        while offset + (bytes.len() as u64) < end {
-            let at = offset + bytes.len() as u64;
+        let mut copied = Pooled::of(&self.buffers);
+        copied.bytes.clear();
+        while offset + (copied.bytes.len() as u64) < end {
+            let at = offset + copied.bytes.len() as u64;
             let from = (at % size) as usize;
             let opened = self.segment(part, at / size)?;
             let to = opened.bytes.len().min(from + (end - at) as usize);
-            bytes.extend_from_slice(&opened.bytes[from..to]);
+            copied.bytes.extend_from_slice(&opened.bytes[from..to]);
         }
-        Ok(Range::Across(bytes))
+        Ok(Range::Across(copied))
     }
 
     fn segment(&mut self, part: usize, segment: u64) -> Result<Arc<Pooled>, RunError> {

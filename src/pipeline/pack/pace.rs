@@ -17,7 +17,7 @@ pub enum Level {
     Auto,
 }
 
-/// Levels that are chosen by themselves. Above, one more costs twice the time for 2 % of the size.
+/// Levels that are chosen by themselves. Level 6 takes four times as long as level 2, and level 9 half as long again for 2 % of the size.
 const FIRST: i32 = 1;
 const LAST: i32 = 6;
 /// Bytes of the dump after which the level may change.
