@@ -169,6 +169,14 @@ pub enum CliError {
         /// Whether another epoch is known.
         known: bool,
     },
+    /// What this machine knows of keys is out of reach.
+    #[error("cannot read the fingerprints that this machine knows, `{}`: {reason}", path.display())]
+    Pins {
+        /// Where they are.
+        path: PathBuf,
+        /// What is wrong.
+        reason: io::Error,
+    },
     /// The key is another one.
     #[error("{what} is {found}, and {by} {wanted}")]
     Fingerprint {

@@ -5,7 +5,8 @@
 //! guid, `$XDG_STATE_HOME/vault/pins/<guid>`, with a line `<epoch> <fingerprint>` for each epoch. Nothing in it is secret.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::fs::File;
+use std::io::{ErrorKind, Read, Write};
 use std::path::PathBuf;
 
 use crate::base::bytes::from_hex;
@@ -60,7 +61,7 @@ pub fn check_age(global: &Global, id: &BackupId, keys: &PackKeys, teller: &Telle
         remember(keys, teller);
         return Ok(());
     }
-    let pins = read(keys.scope.guid);
+    let pins = read(keys.scope.guid)?;
     match pins.get(&keys.scope.epoch) {
         Some(pinned) if *pinned == found => Ok(()),
         Some(pinned) => Err(refused(*pinned, "this machine knows")),
@@ -78,7 +79,14 @@ pub fn check_age(global: &Global, id: &BackupId, keys: &PackKeys, teller: &Telle
 
 /// Keeps the fingerprint of a key that is beyond doubt. That it cannot be kept hinders nobody who has the key; it is told to who asks.
 pub fn remember(keys: &PackKeys, teller: &Teller) -> bool {
-    let mut pins = read(keys.scope.guid);
+    let mut pins = match read(keys.scope.guid) {
+        Ok(pins) => pins,
+        // What it says is not lost to a guess.
+        Err(error) => {
+            teller.caution(&format!("{error}: it is left as it is"));
+            return false;
+        }
+    };
     match pins.insert(keys.scope.epoch, keys.fingerprint) {
         Some(before) if before == keys.fingerprint => return true,
         Some(before) => teller.caution(&format!(
@@ -96,15 +104,27 @@ fn place(guid: Guid) -> Option<PathBuf> {
     Some(home.filter(|home| home.is_absolute())?.join("vault/pins").join(guid.to_string()))
 }
 
-/// What is known of a guid. A file that cannot be read or understood says nothing, and so leads to a question.
-fn read(guid: Guid) -> BTreeMap<u32, Fingerprint> {
-    let text = place(guid).and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
-    let text = if text.len() <= KEY_FILE_BYTES_MAX { text } else { String::new() };
+/// What is known of a guid: nothing, when there is no file.
+///
+/// # Errors
+/// There is one, and what it says cannot be known: that is not nothing, or who damages it makes the next use a first one.
+fn read(guid: Guid) -> Result<BTreeMap<u32, Fingerprint>, CliError> {
+    let Some(path) = place(guid) else {
+        return Ok(BTreeMap::new());
+    };
     let pin = |line: &str| {
         let (epoch, fingerprint) = line.split_once(' ')?;
         Some((epoch.parse().ok()?, Fingerprint(from_hex(fingerprint)?)))
     };
-    text.lines().filter_map(pin).collect()
+    let mut text = String::new();
+    let read = File::open(&path).and_then(|file| file.take(KEY_FILE_BYTES_MAX as u64 + 1).read_to_string(&mut text));
+    let pins: Option<BTreeMap<u32, Fingerprint>> = text.lines().map(pin).collect();
+    match (read, pins.filter(|_| text.len() <= KEY_FILE_BYTES_MAX)) {
+        (Ok(_), Some(pins)) => Ok(pins),
+        (Ok(_), None) => Err(CliError::Pins { path, reason: ErrorKind::InvalidData.into() }),
+        (Err(error), _) if error.kind() == ErrorKind::NotFound => Ok(BTreeMap::new()),
+        (Err(reason), _) => Err(CliError::Pins { path, reason }),
+    }
 }
 
 /// Replaces the file. `None` when there is no place for it.
@@ -113,8 +133,9 @@ fn write(guid: Guid, pins: &BTreeMap<u32, Fingerprint>) -> Option<()> {
     make_private_directory(path.parent()?).ok()?;
     let text: String = pins.iter().map(|(epoch, fingerprint)| format!("{epoch} {fingerprint}\n")).collect();
     let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
-    let mut file = std::fs::File::create(&temporary).ok()?;
-    let written = file.write_all(text.as_bytes()).and_then(|()| std::fs::rename(&temporary, &path));
+    let mut file = File::create(&temporary).ok()?;
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+    let written = written.and_then(|()| std::fs::rename(&temporary, &path));
     if written.is_err() {
         let _ = std::fs::remove_file(&temporary);
     }

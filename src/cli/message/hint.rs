@@ -107,6 +107,10 @@ fn hint_of_slot(error: &CliError) -> Option<&'static str> {
             "compare it with the fingerprint that was written down with the key, and give that with `--fingerprint`; \
              `--trust-on-first-use` takes it unseen: anyone who knows the recipient could have made the backup"
         }
+        CliError::Pins { .. } => {
+            "give the fingerprint that was written down with the key as `--fingerprint`; \
+             to forget what the file says, remove it, and give that the next time"
+        }
         CliError::Fingerprint { .. } => {
             "do not use what it opens: it is the key of another database or epoch, or the backup is forged"
         }
