@@ -21,7 +21,7 @@ use crate::cli::secrets::{Ask, Way, find, read_key_file, read_pack_file, read_pa
 use crate::cli::trust::{check_age, check_given, check_packing, remember};
 use crate::cli::world::{OsRandom, Teller, named_store, open_store};
 use crate::crypto::kdf::Scope;
-use crate::crypto::keys::MasterKey;
+use crate::crypto::keys::{MasterKey, PackKeys};
 use crate::format::manifest::{Manifest, is_ours};
 use crate::format::slot::{Slot, SlotKind};
 use crate::keys::KeyError;
@@ -219,14 +219,17 @@ impl Opener {
     }
 
     /// Judges the key that it gave. Who knows the passphrase of a slot is who made it; who sealed an age file is nobody.
-    fn judge(&self, global: &Global, id: &BackupId, ring: &Keyring, teller: &Teller) -> Result<(), CliError> {
+    ///
+    /// # Errors
+    /// It is another one than is known, or none is known.
+    pub fn judge(&self, global: &Global, id: &BackupId, keys: &PackKeys, teller: &Teller) -> Result<(), CliError> {
         match self {
             Opener::Passphrase(_) => {
-                check_given(global, ring)?;
-                remember(&ring.newest().pack, teller);
+                check_packing(global, keys)?;
+                remember(keys, teller);
                 Ok(())
             }
-            Opener::Identity(_) => check_age(global, id, &ring.newest().pack, teller),
+            Opener::Identity(_) => check_age(global, id, keys, teller),
         }
     }
 }
@@ -306,7 +309,7 @@ fn open_one(
             continue;
         }
         match open_slots(opener, id, text) {
-            Ok(Slots::Opened(unlocked)) => match opener.judge(global, id, &unlocked.ring, teller) {
+            Ok(Slots::Opened(unlocked)) => match opener.judge(global, id, &unlocked.ring.newest().pack, teller) {
                 Ok(()) => opened.push(unlocked),
                 Err(error) => untrusted = untrusted.or(Some(error)),
             },

@@ -90,6 +90,13 @@ impl Audit {
         self.findings.iter().any(|finding| finding.hinders_restore)
     }
 
+    /// The backup opened with a key that is not the right one.
+    pub fn refuse(&mut self, class: FailureClass, what: String) {
+        self.level = 0;
+        self.keys = None;
+        self.findings.push(Finding { class, what, hinders_restore: true });
+    }
+
     fn find(&mut self, error: &RunError, hinders_restore: bool) {
         self.findings.push(Finding { class: error.class(), what: error.to_string(), hinders_restore });
     }

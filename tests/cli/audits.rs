@@ -2,6 +2,11 @@
 
 use std::fs;
 
+use vault::base::id::{Guid, check_record_name};
+use vault::format::check_record::{CheckRecord, Way};
+use vault::format::manifest::Manifest;
+use vault::keys::ring::Keyring;
+
 use crate::place::{Place, Ran, noise, run, with, with_passphrases};
 
 fn text(ran: &Ran) -> String {
@@ -53,7 +58,7 @@ fn a_machine_without_a_key_sees_when_it_was_checked() {
         }
         let ran = run(command, b"");
         assert_eq!(ran.code, Some(0), "{ran:?}");
-        assert!(text(&ran).contains("(unauthenticated: no key was used)"), "{}", text(&ran));
+        assert!(text(&ran).contains("(unauthenticated: no key vouches for it)"), "{}", text(&ran));
         assert!(text(&ran).contains("not opened"), "{}", text(&ran));
     }
     assert_eq!(records(&place).len(), 1, "without a key there is nothing to record");
@@ -94,11 +99,12 @@ fn what_would_not_open_is_17() {
         format!("vault_escrow_failed_backups{{guid=\"{guid}\"}} 1\n"),
         format!("vault_escrow_backups{{guid=\"{guid}\"}} 1\n"),
         "vault_escrow_verified_timestamp_seconds{".to_owned(),
+        ",authenticated=\"0\"} 1".to_owned(),
     ] {
         assert!(metrics.contains(&said), "{said} is not in {metrics}");
     }
     let comments = metrics.lines().filter(|line| line.starts_with("# ")).count();
-    assert_eq!((comments, metrics.lines().count()), (14, 21));
+    assert_eq!((comments, metrics.lines().count()), (16, 24));
     fs::write(place.store().join(format!("{id}.json")), b"{\"format\": \"vault\"").unwrap();
     let unreadable = run(place.keyless(&["key", "check"]), b"");
     assert_eq!(unreadable.code, Some(17), "a manifest that nobody can read: {unreadable:?}");
@@ -109,7 +115,7 @@ fn what_cannot_be_checked_is_said_so() {
     let place = Place::with_key();
     run(place.command(&["key", "check"]), b"").fails("no store", 10, "there is no store");
     fs::create_dir(place.store()).unwrap();
-    run(place.command(&["key", "check"]), b"").fails("empty", 10, "there is no backup in ");
+    run(place.command(&["key", "check"]), b"").fails("empty", 10, "there is no backup of ");
     place.pack(&[], b"dump");
     run(place.command(&["key", "check", "nothing"]), b"").fails("no such backup", 10, "there is no backup nothing");
     let metrics = ["key", "check", "--metrics-file", "/nowhere/vault.prom"];
@@ -137,4 +143,82 @@ fn a_passphrase_is_asked_for_on_request_only() {
     assert_eq!(code, Some(17), "{shown}");
     assert!(shown.contains("none of the 0 slots of "), "{shown}");
     assert!(!shown.contains("a guess"), "{shown}");
+}
+
+/// What a store says that nobody vouches for, and what a clock that is wrong leaves: a time to come never gets overdue.
+#[test]
+fn a_time_to_come_is_overdue() {
+    let place = Place::with_key();
+    let id = place.pack(&[], b"a dump");
+    let guid: Guid = id[..36].parse().unwrap();
+    let ring = Keyring::from_file(&fs::read(place.path("key")).unwrap()).unwrap();
+    let keys = ring.newest();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as u64;
+    let put = |time: u64| {
+        records(&place).iter().for_each(|name| fs::remove_file(place.store().join(name)).unwrap());
+        let opened = [(Way::KeyFile, time)].into();
+        let record = CheckRecord { guid, timestamp: time, epoch: 1, fingerprint: keys.pack.fingerprint.0, opened };
+        let body = record.encode();
+        let text = Manifest::with_mac(&body, &keys.check_mac(body.as_bytes()));
+        fs::write(place.store().join(check_record_name(&guid, time)), text).unwrap();
+    };
+    let check = |more: &[&str]| run(place.keyless(&[&["key", "check"], more].concat()), b"");
+    put(now + 3_600_000);
+    assert_eq!(check(&["--max-age", "1d"]).code, Some(0), "an hour ahead");
+    put(now + 30 * 86_400_000);
+    let ahead = check(&["--metrics-file", "vault.prom"]);
+    assert_eq!(ahead.code, Some(3), "{ahead:?}");
+    assert!(text(&ahead).contains("(that is yet to come, and says nothing): OVERDUE"), "{}", text(&ahead));
+    let metrics = fs::read_to_string(place.path("vault.prom")).unwrap();
+    assert!(metrics.contains("way=\"key-file\",authenticated=\"0\"} 0\n"), "{metrics}");
+    // The next check that opens everything says when that was.
+    assert_eq!(run(place.command(&["key", "check", "--max-age", "1d"]), b"").code, Some(0));
+    assert_eq!(check(&["--max-age", "1d"]).code, Some(0));
+}
+
+/// A slot was removed from the key file, and from no backup.
+#[test]
+fn backups_below_the_key_file_are_told() {
+    let place = with_passphrases();
+    place.ok(&["key", "new"], b"");
+    place.pack(&[], b"a dump");
+    let add = ["key", "add", "--passphrase", "--kdf", "small", "--passphrase-file", "right"];
+    place.ok(&add, b"");
+    let told = place.ok(&["key", "check", "--metrics-file", "vault.prom"], b"");
+    assert!(told.contains("1 of 2"), "{told}");
+    let metrics = fs::read_to_string(place.path("vault.prom")).unwrap();
+    assert!(metrics.contains("vault_escrow_old_slots_backups{") && metrics.contains("\"} 1\n"), "{metrics}");
+    let old = metrics.lines().find(|line| line.starts_with("vault_escrow_old_slots_backups{")).unwrap();
+    assert!(old.ends_with(" 1"), "{old}");
+    assert!(metrics.contains(",way=\"key-file\",authenticated=\"1\"} 1"), "a key vouches for it: {metrics}");
+}
+
+#[test]
+fn a_key_file_is_checked_against_its_own_database() {
+    let place = Place::with_key();
+    let own = place.pack(&[], b"a dump");
+    let mut another = place.keyless(&["key", "new"]);
+    another.env("VAULT_KEY_FILE", place.path("another"));
+    assert_eq!(run(another, b"").code, Some(0));
+    let mut pack = place.keyless(&["pack", "-q"]);
+    pack.env("VAULT_KEY_FILE", place.path("another"));
+    let theirs = text(&run(pack, b"another database"));
+    let theirs = theirs.trim();
+    let told = place.ok(&["key", "check"], b"");
+    assert!(told.contains(&own) && !told.contains(theirs) && told.contains("1 looked at, all open"), "{told}");
+    let named = run(place.command(&["key", "check", theirs]), b"");
+    assert_eq!(named.code, Some(17), "{named:?}");
+    assert!(text(&named).contains("1 WOULD NOT OPEN"), "{}", text(&named));
+    let guid = run(place.command(&["key", "check", "--guid", &theirs[..36]]), b"");
+    assert_eq!(guid.code, Some(17), "{guid:?}");
+    let none = text(&run(place.keyless(&["key", "check"]), b""));
+    assert!(none.contains("2 looked at, nothing was opened"), "{none}");
+    for name in place.objects().iter().filter(|name| name.starts_with(&own[..36])) {
+        fs::remove_file(place.store().join(name)).unwrap();
+    }
+    run(place.command(&["key", "check"]), b"").fails(
+        "none of its own",
+        10,
+        &format!("there is no backup of {}", &own[..36]),
+    );
 }

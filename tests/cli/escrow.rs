@@ -46,9 +46,9 @@ fn fingerprint(place: &Place) -> String {
 
 /// A backup in the same store and of the same guid, under another key that is sealed to the officer: what anyone can make who knows
 /// the recipient.
-fn forge(place: &Place, recipient: &str) -> (String, String) {
+fn forge(place: &Place, recipient: &str, epoch: u32) -> (String, String) {
     let guid = Keyring::from_file(&fs::read(place.path("key")).unwrap()).unwrap().guid();
-    let key = MasterKey { scope: Scope { guid, epoch: 1 }, secret: Secret::fill(|bytes| bytes.fill(7)) };
+    let key = MasterKey { scope: Scope { guid, epoch }, secret: Secret::fill(|bytes| bytes.fill(7)) };
     write_private(place, "forged", file_text(&key, 0).as_bytes());
     let mut add = place.keyless(&["key", "add", "--recipient", recipient]);
     add.env("VAULT_KEY_FILE", place.path("forged"));
@@ -117,7 +117,7 @@ fn a_forged_backup_for_a_known_recipient_is_refused() {
     place.ok(&["key", "add", "--recipient", recipient], b"");
     let genuine = place.pack(&[], b"a dump");
     let right = fingerprint(&place);
-    let (forged, theirs) = forge(&place, recipient);
+    let (forged, theirs) = forge(&place, recipient, 1);
     assert!(forged > genuine && forged[..36] == genuine[..36]);
     let at = |machine, arguments: &[&str]| {
         let ran = elsewhere(&place, machine, "escrow", arguments);
@@ -137,6 +137,87 @@ fn a_forged_backup_for_a_known_recipient_is_refused() {
     let guid: Guid = genuine[..36].parse().unwrap();
     let pins = fs::read_to_string(place.path("a/.local/state/vault/pins").join(guid.to_string())).unwrap();
     assert_eq!(pins, format!("1 {right}\n"));
+}
+
+/// The records of checks in the store.
+fn records(place: &Place) -> usize {
+    place.objects().iter().filter(|name| name.contains("-check-")).count()
+}
+
+/// An officer's audit says whose key it is that opens everything.
+#[test]
+fn a_check_with_an_identity_asks_whose_key_it_is() {
+    let place = Place::with_key();
+    let (identity, recipient) = hybrid();
+    write_private(&place, "escrow", identity);
+    place.ok(&["key", "add", "--recipient", recipient], b"");
+    let genuine = place.pack(&[], b"a dump");
+    let (right, wrong) = (fingerprint(&place), "0".repeat(32));
+    let check = |machine: &str, more: &[&str], code: i32, says: &str| {
+        let ran = elsewhere(&place, machine, "escrow", &[&["key", "check"], more].concat());
+        let told = String::from_utf8(ran.out.clone()).unwrap();
+        assert_eq!(ran.code, Some(code), "{machine} {more:?}: {ran:?}");
+        assert!(told.contains(says), "{machine} {more:?}: {says} is not in {told}");
+    };
+    let unvouched = format!("{genuine} opens with key {right}, not vouched for");
+    check("a", &[], 3, &unvouched);
+    check("a", &["--json"], 3, "\"vouched\": false");
+    check("a", &["--fingerprint", &wrong], 17, &format!("wrong-key: the key of {genuine} is {right}, and"));
+    assert_eq!((names(&place.path("a")), records(&place)), (vec![], 0), "who does not know leaves nothing");
+    check("a", &["--fingerprint", &right], 0, "1 looked at, all open");
+    assert_eq!(records(&place), 1);
+    check("a", &[], 0, "all open");
+    check("b", &["--trust-on-first-use", "--no-record"], 0, "all open");
+    check("c", &[], 3, "(unauthenticated: no key vouches for it)");
+    // Whatever the way to the key is.
+    let given = run(place.command(&["key", "check", "--fingerprint", &wrong]), b"");
+    assert_eq!(given.code, Some(17), "{given:?}");
+    assert!(String::from_utf8(given.out).unwrap().contains("wrong-key: the key is "));
+    assert_eq!(run(place.command(&["key", "check", "--fingerprint", &right]), b"").code, Some(0));
+
+    let (forged, theirs) = forge(&place, recipient, 2);
+    check("a", &[], 3, &format!("{forged} opens with key {theirs}, not vouched for"));
+    check("a", &["--fingerprint", &right], 17, &format!("the key of {forged} is {theirs}, and"));
+    assert_eq!(records(&place), 1, "the forger's key vouches for a check");
+    let (forged, theirs) = forge(&place, recipient, 1);
+    check("a", &[], 17, &format!("the key of {forged} is {theirs}, and this machine knows {right}"));
+
+    // The store shows nothing else any more.
+    for name in place.objects().iter().filter(|name| name.starts_with(&genuine) || name.contains("-check-")) {
+        fs::remove_file(place.store().join(name)).unwrap();
+    }
+    check("d", &[], 3, "2 WITH A KEY THAT NOTHING VOUCHES FOR");
+    check("d", &["--fingerprint", &right], 17, "2 WOULD NOT OPEN");
+    assert_eq!(records(&place), 0, "the forger's key vouches for a check");
+}
+
+/// A memory that is damaged is not one that is empty.
+#[test]
+fn what_this_machine_knows_is_not_forgotten_by_damage() {
+    let place = Place::with_key();
+    let (identity, recipient) = hybrid();
+    write_private(&place, "escrow", identity);
+    place.ok(&["key", "add", "--recipient", recipient], b"");
+    let id = place.pack(&[], b"a dump");
+    let right = fingerprint(&place);
+    let at = |more: &[&str]| elsewhere(&place, "a", "escrow", &[&["unpack", "-q", "latest"], more].concat());
+    assert_eq!(at(&["--fingerprint", &right]).out, b"a dump");
+    let pins = place.path("a/.local/state/vault/pins").join(&id[..36]);
+    let known = fs::read(&pins).unwrap();
+    let long = format!("1 {}\n", "0".repeat(32)).repeat(2000);
+    for damage in [&known[..10], b"\xff\xfe", b"nothing\n", long.as_bytes()] {
+        fs::write(&pins, damage).unwrap();
+        for more in [&[][..], &["--trust-on-first-use"]] {
+            at(more).fails("damaged", 2, "cannot read the fingerprints that this machine knows, `");
+        }
+        let given = at(&["--fingerprint", &right]);
+        assert_eq!((given.code, given.out.as_slice()), (Some(0), b"a dump".as_slice()), "{given:?}");
+        assert!(given.err.contains("it is left as it is"), "{}", given.err);
+        assert_eq!(fs::read(&pins).unwrap(), damage, "it was overwritten");
+    }
+    fs::remove_file(&pins).unwrap();
+    fs::create_dir(&pins).unwrap();
+    at(&["--trust-on-first-use"]).fails("a directory", 2, "cannot read the fingerprints that this machine knows, `");
 }
 
 #[test]

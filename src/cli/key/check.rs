@@ -2,6 +2,7 @@
 
 mod metrics;
 mod tell;
+mod vouch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -46,6 +47,10 @@ struct Database {
     ways: BTreeMap<Way, Option<u64>>,
     /// Whether a key vouches for these times.
     authenticated: bool,
+    /// Backups that opened with a key for which nothing vouches.
+    unvouched: BTreeSet<BackupId>,
+    /// Epoch and generation of the slots in the key file that was given.
+    of_key_file: Option<(u32, u64)>,
 }
 
 /// Audits.
@@ -60,7 +65,7 @@ pub fn run(global: &Global, command: &Check) -> Result<Option<FailureClass>, Cli
     let (outside, _) = Outside::new(global, store, Patience::default())?;
     let mut databases = Vec::new();
     for (guid, ids) in ids {
-        let database = look(&outside.world(), &survey, guid, &ids, &mut given, command);
+        let database = look(global, &outside, &survey, guid, &ids, &mut given, command);
         databases.push(database.inspect_err(|_| outside.teller.progress().end())?);
     }
     outside.teller.progress().end();
@@ -116,7 +121,8 @@ fn subjects(
         },
         Some(text) => Some(resolve(store, text)?),
     };
-    let guid = only.map(|id| id.guid).or(global.guid);
+    // A key file is the key of one guid: what is not named is another's.
+    let guid = only.map(|id| id.guid).or(global.guid).or(of_key);
     let survey = Survey::take(store, &guid.map_or_else(String::new, |guid| format!("{guid}-")))?;
     let mut ids: BTreeMap<Guid, Vec<BackupId>> = BTreeMap::new();
     for id in survey.with_manifest().filter(|id| only.is_none_or(|only| only == *id)) {
@@ -125,7 +131,10 @@ fn subjects(
         }
     }
     if ids.is_empty() {
-        let what = format!("in {}", store.location());
+        let what = match guid {
+            Some(guid) => format!("of {guid} in {}", store.location()),
+            None => format!("in {}", store.location()),
+        };
         return Err(RunError::NotFound { what }.into());
     }
     Ok((survey, ids))
@@ -133,41 +142,52 @@ fn subjects(
 
 /// Audits backups of one database, and keeps the record of it.
 fn look(
-    world: &World<'_>,
+    global: &Global,
+    outside: &Outside,
     survey: &Survey,
     guid: Guid,
     ids: &[BackupId],
     given: &mut Given,
     command: &Check,
 ) -> Result<Database, CliError> {
+    let world = &outside.world();
     let depth = Depth { probe: command.probe.unwrap_or(0), index: command.index };
+    let mut unvouched = BTreeSet::new();
     let mut audits = Vec::with_capacity(ids.len());
     for id in ids {
         let mut open_slot;
         let mut opener = match given {
-            Given::KeyFile(ring) if ring.guid() == guid => Opener::KeyFile(ring),
+            Given::Nothing => Opener::Nothing,
+            Given::KeyFile(ring) => Opener::KeyFile(ring),
             Given::Slots(opener) => {
                 open_slot = |scope: Scope, slot: &Slot| opener.open(scope, std::slice::from_ref(slot));
                 Opener::Slots(&mut open_slot)
             }
-            _ => Opener::Nothing,
         };
-        let audit = audit(world, survey, id, &mut opener, depth)?;
+        let mut audit = audit(world, survey, id, &mut opener, depth)?;
         world.observer.advanced(audit.bytes_read);
+        if !vouch::vouch(global, given, &mut audit, &outside.teller)? {
+            unvouched.insert(*id);
+        }
         audits.push(audit);
     }
     let newest = newest(world.store, survey, guid)?;
     let newest = audits.iter().find(|audit| Some(audit.id) == newest);
     let (ways, authenticated) = match newest {
         Some(newest) => {
-            let all_open = audits.iter().all(|audit| !audit.failed() && audit.level > 0);
-            let keys = keys_of(newest, given);
+            let all_open = unvouched.is_empty() && audits.iter().all(|audit| !audit.failed() && audit.level > 0);
+            // A key that anybody can have made vouches for no record.
+            let keys = keys_of(newest, given).filter(|_| !unvouched.contains(&newest.id));
             let checks = remember(world, survey, newest, keys, all_open && !command.no_record)?;
             (last_opened(newest, &checks), checks.authenticated)
         }
         None => (BTreeMap::new(), false),
     };
-    Ok(Database { guid, audits, ways, authenticated })
+    let of_key_file = match given {
+        Given::KeyFile(ring) => Some((ring.newest().pack.scope.epoch, ring.generation)),
+        Given::Nothing | Given::Slots(_) => None,
+    };
+    Ok(Database { guid, audits, ways, authenticated, unvouched, of_key_file })
 }
 
 /// The newest backup of a database, audited or not.
@@ -227,22 +247,35 @@ fn last_opened(newest: &Audit, checks: &Checks) -> BTreeMap<Way, Option<u64>> {
     ways.into_iter().map(|way| (way, checks.opened.get(&way).copied())).collect()
 }
 
+/// How far the clocks of two machines may differ, milliseconds.
+const CLOCK_SKEW_MAX: u64 = 24 * 60 * 60 * 1000;
+
+/// Whether a time is too far ahead to have been. Such a one would not get overdue for as long.
+const fn is_ahead(last: u64, now: u64) -> bool {
+    last > now.saturating_add(CLOCK_SKEW_MAX)
+}
+
 impl Database {
-    /// Whether that way has not been seen to open the newest backup for longer than it may.
+    /// Whether that way has not been seen to open the newest backup for longer than it may, or at a time that nobody can have seen.
     fn is_overdue(&self, command: &Check, last: Option<u64>, now: u64) -> bool {
+        if last.is_some_and(|last| is_ahead(last, now)) {
+            return true;
+        }
         let age = |max: std::time::Duration| u64::try_from(max.as_millis()).unwrap_or(u64::MAX);
         command.max_age.map(age).is_some_and(|max| last.is_none_or(|last| now.saturating_sub(last) > max))
     }
 
-    /// The highest generation of slots under the epoch of the newest backup.
+    /// The highest generation of slots under an epoch: in the store, or in the key file.
     fn newest_generation(&self, epoch: u32) -> u64 {
         let manifests = self.audits.iter().filter_map(|audit| audit.manifest.as_ref());
-        manifests.filter(|manifest| manifest.epoch == epoch).map(|manifest| manifest.generation).max().unwrap_or(0)
+        let of_store = manifests.filter(|manifest| manifest.epoch == epoch).map(|manifest| manifest.generation);
+        let of_key_file = self.of_key_file.filter(|(of, _)| *of == epoch).map(|(_, generation)| generation);
+        of_store.chain(of_key_file).max().unwrap_or(0)
     }
 
     /// Whether there is something that a person should see to, though every backup opens as far as it was looked at.
     fn is_doubtful(&self, command: &Check, now: u64) -> bool {
-        let findings = self.audits.iter().any(|audit| !audit.findings.is_empty());
+        let findings = !self.unvouched.is_empty() || self.audits.iter().any(|audit| !audit.findings.is_empty());
         findings || self.two_keys().is_some() || self.ways.values().any(|last| self.is_overdue(command, *last, now))
     }
 

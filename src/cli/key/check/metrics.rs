@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::Database;
+use super::{Database, is_ahead};
 use crate::base::bytes::to_hex;
 use crate::cli::message::CliError;
 use crate::cli::world::OsRandom;
@@ -50,10 +50,11 @@ fn text(databases: &[Database], now: u64) -> String {
     };
     let seconds = |milliseconds: u64| milliseconds / 1000;
     type Value<'v> = (&'static str, &'static str, &'v dyn Fn(&Database) -> u64);
-    let values: [Value<'_>; 6] = [
+    let values: [Value<'_>; 7] = [
         ("backups", "Backups that were looked at.", &|database| database.audits.len() as u64),
         ("failed_backups", "Backups that would not open.", &|database| count(database, |_, audit| audit.failed())),
         ("opened_backups", "Backups that were opened.", &|database| count(database, |_, audit| audit.level > 0)),
+        ("unvouched_backups", "Backups whose key nothing vouches for.", &|database| database.unvouched.len() as u64),
         ("old_slots_backups", "Backups below the newest generation of slots.", &|database| count(database, old_slots)),
         ("read_bytes", "Bytes that were read.", &|database| database.audits.iter().map(|audit| audit.bytes_read).sum()),
         ("checked_timestamp_seconds", "When this was looked at.", &|_| seconds(now)),
@@ -66,12 +67,16 @@ fn text(databases: &[Database], now: u64) -> String {
         }
     }
     let name = "vault_escrow_verified_timestamp_seconds";
-    let _ = writeln!(text, "# HELP {name} When a slot or key file last opened every backup; 0 for never.");
+    let _ = writeln!(
+        text,
+        "# HELP {name} When a slot or key file last opened every backup; 0 for never, or for a time to come."
+    );
     let _ = writeln!(text, "# TYPE {name} gauge");
     for database in databases {
         for (way, last) in &database.ways {
-            let last = seconds(last.unwrap_or(0));
-            let _ = writeln!(text, "{name}{{guid=\"{}\",way=\"{way}\"}} {last}", database.guid);
+            let last = seconds(last.filter(|last| !is_ahead(*last, now)).unwrap_or(0));
+            let (guid, authenticated) = (database.guid, u8::from(database.authenticated));
+            let _ = writeln!(text, "{name}{{guid=\"{guid}\",way=\"{way}\",authenticated=\"{authenticated}\"}} {last}");
         }
     }
     text

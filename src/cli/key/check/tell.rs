@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::Database;
+use super::{Database, is_ahead};
 use crate::base::bytes::to_hex;
 use crate::base::time::rfc3339;
 use crate::cli::args::Global;
@@ -49,13 +49,26 @@ fn summary(databases: &[Database]) -> String {
     let audits = || databases.iter().flat_map(|database| &database.audits);
     let failed = audits().filter(|audit| audit.failed()).count();
     let read: u64 = audits().map(|audit| audit.bytes_read).sum();
-    let lowest = audits().filter(|audit| !audit.failed()).map(|audit| audit.level).min();
-    let verdict = match (failed, lowest) {
-        (0, Some(0)) => "nothing was opened".to_owned(),
-        (0, _) => "all open".to_owned(),
-        (failed, _) => format!("{failed} WOULD NOT OPEN"),
+    let opened = audits().filter(|audit| !audit.failed() && audit.level > 0).count();
+    let unopened = audits().count() - failed - opened;
+    let unvouched: usize = databases.iter().map(|database| database.unvouched.len()).sum();
+    let mut verdict = match (failed, opened, unopened) {
+        (0, _, 0) => "all open".to_owned(),
+        (0, 0, _) => "nothing was opened".to_owned(),
+        (failed, opened, 0) => format!("{failed} WOULD NOT OPEN, {opened} open"),
+        (0, opened, unopened) => format!("{opened} open, {unopened} not opened"),
+        (failed, opened, unopened) => format!("{failed} WOULD NOT OPEN, {opened} open, {unopened} not opened"),
     };
-    let looked = lowest.map_or("nothing", level);
+    if unvouched > 0 {
+        verdict += &format!(", {unvouched} WITH A KEY THAT NOTHING VOUCHES FOR");
+    }
+    // Of what was opened, the least.
+    let opened = audits().filter(|audit| !audit.failed() && audit.level > 0).map(|audit| audit.level).min();
+    let looked = match (opened, unopened) {
+        (Some(lowest), _) => level(lowest),
+        (None, 0) => "nothing",
+        (None, _) => level(0),
+    };
     format!("{} looked at, {verdict}; {} read; {looked}", audits().count(), bytes(read))
 }
 
@@ -63,6 +76,7 @@ fn row(database: &Database, audit: &Audit) -> Vec<String> {
     let result = match (audit.failed(), audit.level) {
         (true, _) => "FAILS",
         (false, 0) => "not opened",
+        _ if database.unvouched.contains(&audit.id) => "opens, not vouched for",
         (false, _) => "opens",
     };
     let mut row = vec![audit.id.to_string(), audit.level.to_string()];
@@ -111,6 +125,11 @@ fn remarks(command: &Check, database: &Database, now: u64) -> Vec<String> {
             lines.push(format!("  {}: {} of {} segments opened", audit.id, audit.segments.0, audit.segments.1));
         }
     }
+    for audit in database.audits.iter().filter(|audit| database.unvouched.contains(&audit.id)) {
+        let found = audit.keys.as_ref().map(|keys| keys.pack.fingerprint.to_string()).unwrap_or_default();
+        lines.push(format!("  {} opens with key {found}, not vouched for: anyone can make such a backup", audit.id));
+        lines.push("    compare it with the fingerprint in escrow, and give that one as --fingerprint".into());
+    }
     if let Some(epoch) = database.two_keys() {
         lines.push(format!(
             "  backups of epoch {epoch} show two fingerprints: one of them is forged, or of another key"
@@ -122,7 +141,14 @@ fn remarks(command: &Check, database: &Database, now: u64) -> Vec<String> {
             Way::Slot(_) => format!("slot {way}"),
         };
         let when = last.map_or("never".to_owned(), |last| format!("{}, {}", rfc3339(last), age(last, now)));
-        let trust = if database.authenticated || last.is_none() { "" } else { " (unauthenticated: no key was used)" };
+        let ahead = last.is_some_and(|last| is_ahead(last, now));
+        let trust = if ahead {
+            " (that is yet to come, and says nothing)"
+        } else if database.authenticated || last.is_none() {
+            ""
+        } else {
+            " (unauthenticated: no key vouches for it)"
+        };
         let overdue = if database.is_overdue(command, *last, now) { ": OVERDUE" } else { "" };
         lines.push(format!("  {name} last opened everything: {when}{trust}{overdue}"));
     }
@@ -170,6 +196,7 @@ fn backup(database: &Database, audit: &Audit) -> Value {
     json!({
         "id": audit.id.to_string(),
         "level": audit.level,
+        "vouched": if audit.level > 0 { json!(!database.unvouched.contains(&audit.id)) } else { Value::Null },
         "opens": if audit.level > 0 || audit.failed() { json!(!audit.failed()) } else { Value::Null },
         "epoch": manifest.map(|manifest| manifest.epoch),
         "fingerprint": manifest.map(|manifest| to_hex(&manifest.fingerprint)),
