@@ -83,6 +83,8 @@ pub const CHECK_RECORD_BYTES_MAX: usize = 4_096;
 pub const SHARES_MAX: usize = 16;
 /// Check records of a guid that are read, the newest: each new one takes the place of those before.
 pub const CHECK_RECORDS_MAX: usize = 64;
+/// Manifests, the newest, whose slots and epoch a packer compares with its own: a month of daily warnings.
+pub const MANIFESTS_COMPARED: usize = 32;
 
 /// Whether a manifest may demand an Argon2id run of `m` KiB, `t` passes and `p` lanes (spec/keys.md).
 pub const fn argon2_is_within_limits(m: u32, t: u32, p: u32) -> bool {

@@ -4,6 +4,7 @@ mod attempt;
 mod commit;
 mod feed;
 mod layout;
+mod newer;
 mod pace;
 mod parts;
 mod slab;
@@ -98,6 +99,7 @@ pub fn pack(
 ) -> Result<Packed, RunError> {
     check_options(&options)?;
     let known = Known::gather(world, keys, place, options.reuse)?;
+    newer::warn(world, keys, options.generation, known.manifests());
     let cutter = options.cutter.or(known.cutter).unwrap_or(Cutter::DEFAULT);
     let block_max = block_max(&options, cutter)?;
     let id = choose_id(world, keys, &known)?;

@@ -119,3 +119,51 @@ fn a_host_of_a_passphrase_copies_its_slots() {
     let back = run(crate::place::with(&place, "right", &["unpack", "-q", "latest"]), b"");
     assert_eq!(back.out, b"second", "{}", back.err);
 }
+
+/// The host's key is of the day it was made. What was removed or replaced since comes back with it, and that is told.
+#[test]
+fn a_key_that_was_made_before_a_change_is_told_of() {
+    let place = crate::place::with_passphrases();
+    place.ok(&["key", "new"], b"");
+    let add = |word: &str| {
+        place.ok(&["key", "add", "--passphrase", "--kdf", "small", "--passphrase-file", word], b"");
+    };
+    let host_key = |name: &str| {
+        let told = place.ok(&["key", "pack-only", "-o", name], b"");
+        assert!(told.contains("slots        "), "{told}");
+    };
+    add("wrong");
+    add("right");
+    host_key("host.key");
+    place.pack(&[], b"a dump");
+    let slot: serde_json::Value = serde_json::from_str(&place.ok(&["key", "list", "--json"], b"")).unwrap();
+    let slot = slot["slots"][0]["id"].as_str().unwrap().to_owned();
+    let quiet = run(on_host(&place, &["pack", "-q"]), b"a dump");
+    assert_eq!(quiet.code, Some(0), "{quiet:?}");
+    let told = place.ok(&["key", "remove", &slot, "--rewrap"], b"");
+    assert!(told.contains("make it anew for each host, with `vault key pack-only`"), "{told}");
+    for round in ["the first", "with its own in the store"] {
+        let packed = run(on_host(&place, &["pack", "-q"]), b"a dump");
+        assert_eq!(packed.code, Some(3), "{round}: {packed:?}");
+        assert!(packed.err.contains("has slots of generation 4, the key that packs of generation 3"), "{}", packed.err);
+    }
+    let unpack = crate::place::with(&place, "wrong", &["unpack", "-q", "latest"]);
+    assert_eq!(run(unpack, b"").out, b"a dump", "the removed slot is back, as the warning says");
+    fs::remove_file(place.path("host.key")).unwrap();
+    host_key("host.key");
+    place.ok(&["key", "rewrap"], b"");
+    let anew = run(on_host(&place, &["pack", "-q"]), b"a dump");
+    assert_eq!(anew.code, Some(0), "{anew:?}");
+
+    let rotate =
+        ["key", "rotate", "--new-epoch", "--passphrase", "--kdf", "small", "--passphrase-file", "right", "--json"];
+    let rotated: serde_json::Value = serde_json::from_str(&place.ok(&rotate, b"")).unwrap();
+    let notes = rotated["notes"].as_array().unwrap().iter().map(|note| note.as_str().unwrap()).collect::<String>();
+    assert_eq!(rotated["epoch"], 2);
+    assert_eq!(rotated["fingerprint"].as_str().unwrap().len(), 32);
+    assert!(notes.contains("What the earlier key could open") && notes.contains("vault key pack-only"), "{notes}");
+    place.pack(&[], b"a dump");
+    let old = run(on_host(&place, &["pack", "-q"]), b"a dump");
+    assert_eq!(old.code, Some(3), "{old:?}");
+    assert!(old.err.contains("is of epoch 2, the key that packs of epoch 1"), "{}", old.err);
+}

@@ -16,6 +16,10 @@ use crate::format::slot::Slot;
 use crate::keys::ring::Keyring;
 use crate::pipeline::error::RunError;
 
+/// What a change of slots does not reach.
+pub const HOSTS: &str = "A pack-only key still has the slots and the epoch of the day it was made, and gives them to every new backup: make it anew \
+                         for each host, with `vault key pack-only`.";
+
 /// Adds slots.
 ///
 /// # Errors
@@ -30,14 +34,20 @@ pub fn run(global: &Global, command: &Add) -> Result<Option<FailureClass>, CliEr
     let new = command.slots.make(global, &file.store, &file.newest_key()?)?;
     let slots = [before.slots.as_slice(), &new].concat();
     let ring = file.replace("", &slots, before.generation + 1)?;
-    tell(global, &ring, &new, command.rewrap)
+    tell(global, &ring, &new, command.rewrap, &[HOSTS.into()])
 }
 
-/// Tells of new slots, and gives them to the backups in the store when that is asked for.
+/// Tells of new slots, with `notes` after it, and gives them to the backups in the store when that is asked for.
 ///
 /// # Errors
 /// Not every backup has them.
-pub fn tell(global: &Global, ring: &Keyring, new: &[Slot], rewrap: bool) -> Result<Option<FailureClass>, CliError> {
+pub fn tell(
+    global: &Global,
+    ring: &Keyring,
+    new: &[Slot],
+    rewrap: bool,
+    notes: &[String],
+) -> Result<Option<FailureClass>, CliError> {
     let teller = Teller::plain(global);
     if new.iter().any(is_classic) {
         teller.note(
@@ -50,9 +60,12 @@ pub fn tell(global: &Global, ring: &Keyring, new: &[Slot], rewrap: bool) -> Resu
         report::json(&json!({
             "version": 1,
             "message_type": "slots",
+            "epoch": ring.newest().pack.scope.epoch,
+            "fingerprint": ring.newest().pack.fingerprint.to_string(),
             "generation": ring.generation,
             "added": new.iter().map(|slot| to_hex(&slot.id)).collect::<Vec<_>>(),
             "rewrapped": done.as_ref().map(to_json),
+            "notes": notes,
         }))?;
         return Ok(teller.class());
     }
@@ -68,6 +81,7 @@ pub fn tell(global: &Global, ring: &Keyring, new: &[Slot], rewrap: bool) -> Resu
             text.push("backups carry them from the next one on; `vault key rewrap` changes those in the store".into())
         }
     }
+    text.extend_from_slice(notes);
     report::lines(&text)?;
     Ok(teller.class())
 }

@@ -6,12 +6,17 @@ use crate::base::bytes::to_hex;
 use crate::base::failure::FailureClass;
 use crate::cli::args::Global;
 use crate::cli::args::key::Remove;
+use crate::cli::key::add::HOSTS;
 use crate::cli::key::file::KeyFile;
 use crate::cli::key::rewrap::{lines, rewrap_with, to_json};
 use crate::cli::message::CliError;
 use crate::cli::report;
 use crate::cli::world::{Teller, open_store};
 use crate::format::slot::Slot;
+
+/// What removing does not undo.
+const COPIES: &str = "Whoever kept a copy of an old manifest, or once opened the slot, still has the key: a new one is made with \
+                      `vault key rotate --new-epoch`.";
 
 /// Removes a slot.
 ///
@@ -43,6 +48,7 @@ pub fn run(global: &Global, command: &Remove) -> Result<Option<FailureClass>, Cl
             "generation": ring.generation,
             "removed": to_hex(&gone.id),
             "rewrapped": done.as_ref().map(to_json),
+            "notes": [COPIES, HOSTS],
         }))?;
         return Ok(teller.class());
     }
@@ -51,11 +57,7 @@ pub fn run(global: &Global, command: &Remove) -> Result<Option<FailureClass>, Cl
         Some(done) => text.extend(lines(done)),
         None => text.push("backups in the store still open with it; `vault key rewrap` changes them".into()),
     }
-    text.push(
-        "Whoever kept a copy of an old manifest, or once opened the slot, still has the key: a new one is made with"
-            .into(),
-    );
-    text.push("`vault key rotate --new-epoch`.".into());
+    text.extend([COPIES.into(), HOSTS.into()]);
     report::lines(&text)?;
     Ok(teller.class())
 }

@@ -53,7 +53,7 @@ pub fn lines(done: &Rewrapped) -> Vec<String> {
     let mut lines = vec![format!("{replaced} backups changed, {} written", bytes(done.bytes))];
     let others = [
         (current, "had these slots already"),
-        (earlier, "of earlier epochs keep the slots that they had"),
+        (earlier, "of earlier epochs keep the slots that they had, and open with them"),
         (refused, "could not be authenticated, and keep the slots that they had"),
     ];
     lines.extend(others.iter().filter(|(count, _)| **count > 0).map(|(count, what)| format!("{count} {what}")));

@@ -5,10 +5,9 @@ use zeroize::Zeroizing;
 use crate::base::failure::FailureClass;
 use crate::cli::args::Global;
 use crate::cli::args::key::Rotate;
-use crate::cli::key::add::tell;
+use crate::cli::key::add::{HOSTS, tell};
 use crate::cli::key::file::KeyFile;
 use crate::cli::message::CliError;
-use crate::cli::report;
 use crate::cli::world::{OsRandom, SystemClock, open_store};
 use crate::keys::ring::{key_block, next_epoch};
 use crate::pipeline::port::{Clock, Random};
@@ -38,27 +37,25 @@ pub fn run(global: &Global, command: &Rotate) -> Result<Option<FailureClass>, Cl
         false => command.slots.make(global, &file.store, &key)?,
     };
     let ring = file.replace(&more, &slots, before.generation + 1)?;
-    let class = tell(global, &ring, &slots, command.rewrap)?;
-    if !global.json {
-        report::lines(&truth(command, &ring.newest().pack.fingerprint.to_string()))?;
-    }
-    Ok(class)
+    let notes = truth(command, &ring.newest().pack.fingerprint.to_string());
+    tell(global, &ring, &slots, command.rewrap, &notes)
 }
 
-/// What rotation does, and what it does not.
+/// What rotation does, and what it does not: a sentence or two each.
 fn truth(command: &Rotate, fingerprint: &str) -> Vec<String> {
-    let lines: &[&str] = match command.new_epoch {
+    let sentences: &[&str] = match command.new_epoch {
         true => &[
-            "The next backup is a full one under the new key; until then `latest` finds none. Earlier backups open with",
-            "the earlier key, which is still in the key file. Put the new file into escrow, with the fingerprint beside it.",
+            "The next backup is a full one under the new key; until then `latest` finds none.",
+            "Earlier backups open with the earlier key, which is still in the key file. Put the new file into escrow, with the fingerprint beside it.",
             "What the earlier key could open stays open to whoever has it, until those backups are gone from every store.",
+            HOSTS,
         ],
         false => &[
-            "The key is the same. Whoever opened an old slot, or kept an old manifest and the passphrase or identity to it,",
-            "can read every backup of this epoch, also those to come: `vault key rotate --new-epoch` ends that.",
+            "The key is the same. Whoever opened an old slot, or kept an old manifest and the passphrase or identity to it, can read every backup \
+             of this epoch, also those to come: `vault key rotate --new-epoch` ends that.",
+            HOSTS,
         ],
     };
-    let mut text = if command.new_epoch { vec![format!("fingerprint  {fingerprint}")] } else { Vec::new() };
-    text.extend(lines.iter().map(|line| (*line).to_owned()));
-    text
+    let print = command.new_epoch.then(|| format!("fingerprint  {fingerprint}"));
+    print.into_iter().chain(sentences.iter().map(|sentence| (*sentence).to_owned())).collect()
 }
