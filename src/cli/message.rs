@@ -217,9 +217,6 @@ pub enum CliError {
     /// The dump would fill the terminal.
     #[error("refusing to write a dump to the terminal")]
     OutputIsTerminal,
-    /// Paper is made of a key file.
-    #[error("there is no key file: only a key file can be put on paper")]
-    KeyFileNeeded,
     /// More shares needed than made.
     #[error("{threshold} shares cannot be needed of {count}")]
     Threshold {
@@ -234,6 +231,9 @@ pub enum CliError {
     /// More text than all sheets have.
     #[error("the sheet `{}` makes more text than a key has on paper", .0.display())]
     SheetsTooLong(PathBuf),
+    /// More text than all sheets have.
+    #[error("what is typed is more text than a key has on paper")]
+    TypedTooLong,
     /// It cannot be read.
     #[error("cannot read what is typed: {0}")]
     Typing(io::Error),
@@ -299,7 +299,7 @@ impl CliError {
             CliError::ConsumerClosed(_) => FailureClass::Source,
             CliError::KeyFile { reason, .. } => reason.class(),
             CliError::Paper(reason) => reason.class(),
-            CliError::KeyFileTooLong(_) | CliError::SheetsTooLong(_) => FailureClass::Limit,
+            CliError::KeyFileTooLong(_) | CliError::SheetsTooLong(_) | CliError::TypedTooLong => FailureClass::Limit,
             CliError::Identity { .. } => FailureClass::Damaged,
             CliError::WrongIdentity | CliError::NoAgeSlots | CliError::Fingerprint { .. } => FailureClass::WrongKey,
             CliError::WrongPassphrase | CliError::NoSlots | CliError::OnlyParts | CliError::OtherGuid { .. } => {

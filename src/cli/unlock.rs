@@ -6,6 +6,8 @@
 //!
 //! Commands that can do without a key go on without one when the passphrase opens nothing, or more than one guid, and warn.
 
+mod holder;
+
 use std::path::{Path, PathBuf};
 
 use crate::archive::ArchiveError;
@@ -19,7 +21,7 @@ use crate::cli::memory::available;
 use crate::cli::message::CliError;
 use crate::cli::secrets::{Ask, Way, find, read_key_file, read_pack_file, read_passphrase};
 use crate::cli::trust::{check_age, check_given, check_packing, remember};
-use crate::cli::world::{OsRandom, Teller, named_store, open_store};
+use crate::cli::world::{OsRandom, Teller};
 use crate::crypto::kdf::Scope;
 use crate::crypto::keys::{MasterKey, PackKeys};
 use crate::format::manifest::{Manifest, is_ours};
@@ -31,6 +33,8 @@ use crate::keys::slots::{Passphrase, SlotOpener, make, open_age};
 use crate::pipeline::error::RunError;
 use crate::pipeline::port::{Observer, Random, Store};
 use crate::pipeline::survey::{Owner, Survey, read_manifest};
+
+pub use holder::{hold, of_holder};
 
 /// The vault key, and what a new backup carries of it.
 pub struct Unlocked {
@@ -122,19 +126,6 @@ pub fn for_reading(
         }
         opened => opened.map(Some),
     }
-}
-
-/// The key of whoever asks for something about the key itself. A key file needs no store for that; a passphrase opens a slot of one.
-///
-/// # Errors
-/// There is no full key, or the one that is given cannot be used.
-pub fn of_holder(global: &Global, teller: &Teller) -> Result<Unlocked, CliError> {
-    if let Some(Way::KeyFile(path)) = find(global, Ask::Allowed)? {
-        let unlocked = of_key_file(global, &path, &named_store(global)?)?;
-        check_guid(global, unlocked.ring.guid())?;
-        return Ok(unlocked);
-    }
-    for_reading(global, &open_store(global)?, Ask::Allowed, Wanted::Any, teller)?.ok_or(CliError::NoKey)
 }
 
 /// The key for a new backup. Only here a guid is ever begun.

@@ -5,7 +5,7 @@ use std::fmt;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use x25519_dalek::{PublicKey, StaticSecret};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::base::bytes::to_hex;
 use crate::base::id::{BackupId, ChunkId};
@@ -195,8 +195,14 @@ impl PartKey {
     }
 }
 
-/// Digest over every (chunk id, length) of a dump, in order.
+/// Digest over every (chunk id, length) of a dump, in order. It holds its key as long as it lives.
 pub struct IdsDigest(blake3::Hasher);
+
+impl Drop for IdsDigest {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
 
 impl IdsDigest {
     /// The next chunk.

@@ -92,7 +92,7 @@ fn shares_bring_the_key_back() {
 #[test]
 fn what_cannot_be_put_on_paper_is_said_so() {
     let place = Place::with_key();
-    run(place.keyless(&["key", "export", "--paper"]), b"").fails("no key", 2, "there is no key file");
+    run(place.keyless(&["key", "export", "--paper"]), b"").fails("no key", 2, "there is no key");
     let more = ["key", "export", "--shares", "2", "--threshold", "3"];
     run(place.command(&more), b"").fails("threshold", 2, "3 shares cannot be needed of 2");
     for arguments in [
@@ -111,10 +111,74 @@ fn what_cannot_be_put_on_paper_is_said_so() {
     typed(&place, "long", &"Q".repeat(70_000));
     let long = ["key", "import", "--key-file", "new", "long"];
     run(place.keyless(&long), b"").fails("long", 19, "the sheet `");
+    let piped = run(place.keyless(&["key", "import", "--key-file", "new"]), "# a comment\n".repeat(6000).as_bytes());
+    piped.fails("long", 19, "what is typed is more text than a key has on paper");
     typed(&place, "open", "VAULT-KEY-1");
     fs::set_permissions(place.path("open"), Permissions::from_mode(0o644)).unwrap();
     run(place.keyless(&["key", "import", "--key-file", "new", "open"]), b"").fails("open", 2, "the sheet `");
     let (code, shown) = crate::terminals::on_terminal(&place, "$VAULT key export --paper --key-file key", &[]);
     assert_eq!(code, Some(2), "{shown}");
     assert!(shown.contains("refusing to write a key to the terminal") && !shown.contains("VAULT-KEY-1"), "{shown}");
+}
+
+/// A database that was begun with a passphrase, or of which an identity is left, gets a key file; and what is not in it is said.
+#[test]
+fn what_opens_a_slot_gives_a_key_file() {
+    let place = crate::place::with_passphrases();
+    let right = |arguments: &[&str]| crate::place::with(&place, "right", arguments);
+    let export = ["key", "export", "--as-file", "-o", "kept"];
+    fs::create_dir(place.store()).unwrap();
+    run(right(&export), b"").fails("nothing to open", 12, "no backup in the store can be opened with a passphrase");
+    let founded = run(right(&["pack", "-q", "--kdf", "small"]), b"the dump");
+    assert_eq!(founded.code, Some(0), "{founded:?}");
+    run(crate::place::with(&place, "wrong", &export), b"").fails("wrong", 12, "the passphrase opens no backup");
+    let another = "0".repeat(32);
+    let wrong = [&export[..], &["--fingerprint", &another]].concat();
+    run(right(&wrong), b"").fails("another key", 12, "the key is ");
+    run(right(&[&export[..], &["--epoch", "2"]].concat()), b"").fails("another epoch", 12, "");
+    assert!(!place.path("kept").exists());
+    let made = run(right(&export), b"");
+    assert_eq!(made.code, Some(0), "{made:?}");
+    assert_eq!(fs::metadata(place.path("kept")).unwrap().permissions().mode() & 0o7777, 0o600);
+    let kept = |arguments: &[&str]| run(place.keyless(&[arguments, &["--key-file", "kept"]].concat()), b"");
+    assert_eq!(kept(&["unpack", "-q", "latest"]).out, b"the dump");
+    let packed = run(place.keyless(&["pack", "-q", "--key-file", "kept"]), b"the next dump");
+    assert_eq!(packed.code, Some(0), "{packed:?}");
+    assert_eq!(run(right(&["unpack", "-q", "latest"]), b"").out, b"the next dump", "the slot is in the file");
+    let sheet = run(right(&["key", "export", "--paper"]), b"");
+    assert_eq!(sheet.code, Some(0), "{sheet:?}");
+    restores_next(&place, std::str::from_utf8(&sheet.out).unwrap());
+
+    let rotate = ["key", "rotate", "--new-epoch", "--passphrase", "--kdf", "small", "--passphrase-file", "wrong"];
+    assert_eq!(kept(&rotate).code, Some(0));
+    let newest = kept(&["key", "export", "--paper"]);
+    assert!(newest.err.contains("this is the key of epoch 2 alone") && newest.err.contains("too: 1"), "{}", newest.err);
+    let first = kept(&["key", "export", "--as-file", "--epoch", "1", "-o", "first"]);
+    assert_eq!(first.code, Some(0), "{first:?}");
+    let text = fs::read_to_string(place.path("first")).unwrap();
+    assert!(
+        text.contains("# epoch: 1\n") && !text.contains("\nslot "),
+        "the slots of epoch 2 are beside the key of epoch 1"
+    );
+    assert_eq!(run(place.keyless(&["key", "export", "--paper", "--as-file"]), b"").code, Some(2));
+}
+
+fn restores_next(place: &Place, sheet: &str) {
+    let made = run(place.keyless(&["key", "import", "--key-file", "from-paper"]), sheet.as_bytes());
+    assert_eq!(made.code, Some(0), "{made:?}");
+    let back = run(place.keyless(&["unpack", "-q", "latest", "--key-file", "from-paper"]), b"");
+    assert_eq!(back.out, b"the next dump", "{back:?}");
+}
+
+/// Whoever sits at a terminal and sees nothing happen.
+#[test]
+fn a_terminal_says_what_to_type() {
+    let place = Place::with_key();
+    let sheet = place.ok(&["key", "export", "--paper"], b"");
+    let letters: Vec<&str> = sheet.lines().skip_while(|line| *line != "VAULT-KEY-1").take(5).collect();
+    let typed = format!("{}\n\u{4}", letters.join("\n"));
+    let (code, shown) =
+        crate::terminals::on_terminal(&place, "$VAULT key import --key-file new", &[("then Enter and Ctrl-D", &typed)]);
+    assert_eq!(code, Some(0), "{shown}");
+    assert!(shown.contains("type the groups from the sheet"), "{shown}");
 }

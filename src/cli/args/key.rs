@@ -20,7 +20,7 @@ pub enum KeyCommand {
     /// Check that what is in escrow opens the backups: reads kilobytes of each.
     #[command(after_help = EXIT_CHECK)]
     Check(Check),
-    /// Put the key on paper, whole or in shares.
+    /// Put the key on paper, whole or in shares, or into a key file.
     #[command(after_help = EXIT_EXPORT)]
     Export(Export),
     /// Make a key file from paper or from shares, and never overwrite one.
@@ -139,11 +139,14 @@ pub struct Check {
 
 /// `vault key export`.
 #[derive(Args)]
-#[group(id = "form", required = true, args = ["paper", "shares"])]
+#[group(id = "form", required = true, args = ["paper", "shares", "as_file"])]
 pub struct Export {
     /// One sheet with the whole key.
     #[arg(long)]
     pub paper: bool,
+    /// A key file with the slots that backups carry: for a database that was begun with a passphrase, or out of an identity's slot.
+    #[arg(long)]
+    pub as_file: bool,
     /// So many sheets, 2 to 16, each with a share of the key.
     #[arg(long, value_name = "N", requires = "threshold", value_parser = clap::value_parser!(u8).range(2..=16))]
     pub shares: Option<u8>,
@@ -157,7 +160,7 @@ pub struct Export {
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Write the code of the whole key into this new file, too, as SVG.
-    #[arg(long, value_name = "FILE", conflicts_with = "shares")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["shares", "as_file"])]
     pub svg: Option<PathBuf>,
 }
 

@@ -1,6 +1,5 @@
 //! `vault key export`: a key on paper, whole or in shares (spec/paper.md).
 
-use std::fmt::Write as _;
 use std::path::Path;
 
 use qrcode::QrCode;
@@ -14,48 +13,59 @@ use crate::cli::args::key::Export;
 use crate::cli::key::place::{create, deliver};
 use crate::cli::message::CliError;
 use crate::cli::report;
-use crate::cli::secrets::{Ask, Way, find, read_opened};
-use crate::cli::world::{OsRandom, SystemClock, named_store};
+use crate::cli::unlock::hold;
+use crate::cli::world::{OsRandom, SystemClock, Teller};
 use crate::crypto::keys::MasterKey;
+use crate::format::keyfile::with_slots;
 use crate::format::paper::grouped;
 use crate::keys::paper::{line, share_lines};
-use crate::keys::ring::key_of_epoch;
+use crate::keys::ring::file_text;
 use crate::pipeline::port::{Clock, Random};
 
 /// What a printer takes for the end of a page.
-const PAGE: &str = "\u{c}";
+const PAGE: &str = "\u{c}\n";
 
 /// Exports.
 ///
 /// # Errors
-/// There is no key file at hand, or the sheets cannot be written.
+/// There is no full key at hand, or the sheets cannot be written.
 pub fn run(global: &Global, command: &Export) -> Result<Option<FailureClass>, CliError> {
-    let key = master(global, command.epoch)?;
-    let sheets = match (command.shares, command.threshold) {
+    let teller = Teller::plain(global);
+    let held = hold(global, command.epoch, &teller)?;
+    let key = &held.key;
+    let (what, text) = match (command.shares, command.threshold) {
         (Some(count), Some(threshold)) if threshold > count => return Err(CliError::Threshold { threshold, count }),
-        (Some(count), Some(threshold)) => share_sheets(&key, threshold, count)?,
-        _ => Zeroizing::new(key_sheet(&key, &line(&key))?),
+        (Some(count), Some(threshold)) => ("key", share_sheets(key, threshold, count)?),
+        _ if command.as_file => {
+            let text = file_text(key, SystemClock.now_ms());
+            ("key file", with_slots(&text, &held.slots, held.generation))
+        }
+        _ => ("key", key_sheet(key, &line(key))?),
     };
     if let Some(path) = &command.svg {
-        create(global, "code", path, &svg_of(&line(&key))?)?;
+        create(global, "code", path, &svg_of(&line(key))?)?;
     }
-    deliver(global, "key", command.output.as_deref(), &sheets)?;
+    deliver(global, what, command.output.as_deref(), &text)?;
+    if !held.others.is_empty() {
+        let others = held.others.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
+        teller.note(&format!(
+            "this is the key of epoch {} alone; `--epoch` gives those of other epochs, which are at hand too: {others}",
+            key.scope.epoch
+        ));
+    }
+    let next = if command.as_file { KEEP } else { PRINT };
     match command.output.as_deref() {
-        Some(path) if path != Path::new("-") => report::lines(&[format!("made {}", path.display()), PRINT.into()]),
-        _ => Ok(None),
+        Some(path) if path != Path::new("-") => {
+            report::lines(&[format!("made {}", path.display()), next.into()])?;
+        }
+        _ => {}
     }
+    Ok(teller.class())
 }
 
 const PRINT: &str = "Print it, read the print back with `vault key import`, then remove the file.";
-
-/// The key of the key file, of that epoch or the newest.
-fn master(global: &Global, epoch: Option<u32>) -> Result<MasterKey, CliError> {
-    let Some(Way::KeyFile(path)) = find(global, Ask::Never)? else {
-        return Err(CliError::KeyFileNeeded);
-    };
-    let text = read_opened(global, &path, &named_store(global)?)?;
-    key_of_epoch(&text, epoch).map_err(|reason| CliError::KeyFile { path, reason })
-}
+const KEEP: &str =
+    "It opens every backup of its epoch: keep it in escrow, and off the host if that has a pack-only key.";
 
 /// What stands on every sheet. Lines for people begin with `#`, so that a whole sheet can be given to `vault key import`.
 fn head(key: &MasterKey, title: &str) -> String {
@@ -71,7 +81,7 @@ fn head(key: &MasterKey, title: &str) -> String {
     )
 }
 
-fn key_sheet(key: &MasterKey, line: &str) -> Result<String, CliError> {
+fn key_sheet(key: &MasterKey, line: &str) -> Result<Zeroizing<String>, CliError> {
     let head = head(key, "vault: a key on paper. Whoever has this sheet can read every backup of this database.");
     let how = "# To use it: `vault key import`, and type the letters below, small or capital; the last two of each group are its check.\n\
                # Or scan the code: it holds the whole line. Then compare the fingerprint, and try it with `vault key check`.\n\
@@ -81,7 +91,7 @@ fn key_sheet(key: &MasterKey, line: &str) -> Result<String, CliError> {
 
 fn share_sheets(key: &MasterKey, threshold: u8, count: u8) -> Result<Zeroizing<String>, CliError> {
     let lines = share_lines(key, threshold, count, &mut |bytes| OsRandom.fill(bytes));
-    let mut sheets = Zeroizing::new(String::with_capacity(lines.len() * 8192));
+    let mut sheets = Vec::with_capacity(lines.len());
     for (number, line) in (1..).zip(&lines) {
         let title = format!(
             "vault: share {number} of {count}. Any {threshold} of them give the key; fewer tell nothing of it."
@@ -89,25 +99,27 @@ fn share_sheets(key: &MasterKey, threshold: u8, count: u8) -> Result<Zeroizing<S
         let how = "# To use it: collect so many sheets, `vault key import` with the letters of all of them, small or capital,\n\
                    # each with its line VAULT-SHARE-1 before it; or scan the codes. Then compare the fingerprint.\n\
                    # Keep the sheets apart: each with another person, none where the database or the store is.\n\n";
-        if number > 1 {
-            sheets.push_str(PAGE);
-            sheets.push('\n');
-        }
-        sheets.push_str(&sheet(&[&head(key, &title), how, &grouped(line)], line)?);
+        sheets.push(sheet(&[if number > 1 { PAGE } else { "" }, &head(key, &title), how, &grouped(line)], line)?);
     }
-    Ok(sheets)
+    let mut text = Zeroizing::new(String::with_capacity(sheets.iter().map(|sheet| sheet.len()).sum()));
+    sheets.iter().for_each(|sheet| text.push_str(sheet));
+    Ok(text)
 }
 
-fn sheet(texts: &[&str], line: &str) -> Result<String, CliError> {
-    let mut sheet = String::with_capacity(8192);
+/// In one piece, and wiped: a code is the key as much as its letters are.
+fn sheet(texts: &[&str], line: &str) -> Result<Zeroizing<String>, CliError> {
+    let code = Zeroizing::new(code(line)?.render::<unicode::Dense1x2>().build());
+    let length: usize = texts.iter().map(|text| text.len()).sum();
+    let mut sheet = Zeroizing::new(String::with_capacity(length + code.len() + 2));
     texts.iter().for_each(|text| sheet.push_str(text));
-    let code = code(line)?.render::<unicode::Dense1x2>().build();
-    let _ = writeln!(sheet, "\n{code}");
+    sheet.push('\n');
+    sheet.push_str(&code);
+    sheet.push('\n');
     Ok(sheet)
 }
 
-fn svg_of(line: &str) -> Result<String, CliError> {
-    Ok(code(line)?.render::<svg::Color<'_>>().min_dimensions(400, 400).build())
+fn svg_of(line: &str) -> Result<Zeroizing<String>, CliError> {
+    Ok(Zeroizing::new(code(line)?.render::<svg::Color<'_>>().min_dimensions(400, 400).build()))
 }
 
 fn code(line: &str) -> Result<QrCode, CliError> {

@@ -1,5 +1,7 @@
 //! `vault key import`: a key file from paper, or from shares (spec/paper.md).
 
+use std::io::IsTerminal;
+
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -11,10 +13,14 @@ use crate::cli::key::place::{create, new_key_file};
 use crate::cli::message::CliError;
 use crate::cli::report;
 use crate::cli::secrets::{read_limited, read_secret};
-use crate::cli::world::{SystemClock, named_store};
+use crate::cli::world::{SystemClock, Teller, named_store};
 use crate::keys::paper;
 use crate::keys::ring::file_text;
 use crate::pipeline::port::Clock;
+
+/// For whoever sits there and sees nothing happen.
+const PROMPT: &str = "type the groups from the sheet, or those of enough shares, each with its line VAULT-SHARE-1 before it; \
+                      then Enter and Ctrl-D";
 
 /// Makes a key file of what was typed.
 ///
@@ -50,7 +56,14 @@ pub fn run(global: &Global, command: &Import) -> Result<Option<FailureClass>, Cl
 fn read(global: &Global, command: &Import) -> Result<Zeroizing<Vec<u8>>, CliError> {
     let mut text = Zeroizing::new(Vec::with_capacity(KEY_FILE_BYTES_MAX + 1));
     if command.files.is_empty() {
+        if std::io::stdin().is_terminal() {
+            Teller::plain(global).note(PROMPT);
+        }
         let typed = read_limited(&mut std::io::stdin().lock(), KEY_FILE_BYTES_MAX + 1).map_err(CliError::Typing)?;
+        // What is cut off is not what was typed.
+        if typed.len() > KEY_FILE_BYTES_MAX {
+            return Err(CliError::TypedTooLong);
+        }
         text.extend_from_slice(&typed);
     }
     let store = named_store(global)?;

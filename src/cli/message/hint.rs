@@ -56,7 +56,6 @@ fn hint_of_secret(error: &CliError) -> Option<&'static str> {
             "keep it elsewhere: whoever gets a copy of the store must not get what opens it"
         }
         CliError::KeyFileTooLong(_) => "name the right file: a key file has some hundred bytes",
-        CliError::KeyFileNeeded => "name it with `--key-file`; a passphrase has its own paper",
         CliError::Threshold { .. } => "give a `--threshold` that is no larger than `--shares`",
         CliError::PassphraseLength => "choose another one",
         CliError::PassphrasesDiffer => "try again: nothing was written",
@@ -145,7 +144,7 @@ fn hint_of_command(error: &CliError) -> Option<&'static str> {
             "the names of its parts tell it: `<guid>-<13 digits>-<number>` is a part of `<guid>-<13 digits>`"
         }
         CliError::Typing(_) => "type it into a file that only you can read, and name that",
-        CliError::SheetsTooLong(_) => "name the files with what was typed, and no others",
+        CliError::SheetsTooLong(_) | CliError::TypedTooLong => "name the files with what was typed, and no others",
         CliError::Code(_) => "leave it out: the letters are enough",
         CliError::Signals(_) => "see the limits on processes and open files of this user",
         CliError::Report(_) => "see where standard output goes",
