@@ -16,7 +16,7 @@ use vault::crypto::passphrase::Cost;
 use vault::format::check_record::{CheckRecord, Way};
 use vault::format::header::Role;
 use vault::format::manifest::Manifest;
-use vault::format::slot::Slot;
+use vault::format::slot::{Slot, SlotKind};
 use vault::keys::ring::{Keyring, file_text, new_key};
 use vault::keys::slots::{Passphrase, SlotOpener, make};
 use vault::ops::checks;
@@ -202,6 +202,46 @@ fn slots_are_opened_one_by_one() {
     store.insert(id.manifest_name(), text.replace(&scene.second.slots[0].encode(), &thief.encode()).into_bytes());
     let planted = look("right", &store);
     assert_eq!(planted.findings[0].class, FailureClass::WrongKey, "{:?}", planted.findings);
+}
+
+#[test]
+fn a_damaged_slot_stands_before_none_that_opens() {
+    let scene = Scene::new();
+    let good = scene.second.slots[0].clone();
+    let SlotKind::Passphrase { m, t, p, salt, commitment, mut wrapped } = good.kind.clone() else {
+        panic!("a passphrase slot");
+    };
+    wrapped[3] ^= 1;
+    let bad = Slot { id: [1; 4], kind: SlotKind::Passphrase { m, t, p, salt, commitment, wrapped } };
+    let no_age = Slot { id: [2; 4], kind: SlotKind::Age { file: "no armor\n".into() } };
+    let packed = |slots: &[Slot]| {
+        let (store, options) = (MemoryStore::new(), PackOptions { slots: slots.to_vec(), ..small(1 << 17) });
+        let id = pack_bytes(&scene.outside, &store, &scene.ring, options, b"a dump").expect("packs").manifest.id;
+        (store, id)
+    };
+    let scope = Scope { guid: GUID, epoch: 1 };
+    let mut opener = SlotOpener::new(word("right"));
+    assert!(opener.open(scope, &[bad.clone(), good.clone()]).expect("goes on").is_some());
+    assert!(opener.open(scope, &[bad.clone(), no_age.clone()]).is_err(), "what is wrong is told when none opens");
+    let mut look = |store: &MemoryStore, id: &BackupId| {
+        let mut opens = |scope: Scope, slot: &Slot| opener.open(scope, std::slice::from_ref(slot));
+        scene.audit(store, id, &mut Opener::Slots(&mut opens), depth(1))
+    };
+    let (store, id) = packed(&[bad.clone(), good]);
+    let both = look(&store, &id);
+    assert_eq!((both.level, both.failed(), both.findings.len()), (1, false, 1), "{:?}", both.findings);
+    let (store, id) = packed(&[bad]);
+    assert!(look(&store, &id).failed());
+    let (store, id) = packed(&[no_age]);
+    let unopened = scene.audit(&store, &id, &mut Opener::Nothing, depth(0));
+    assert_eq!((unopened.findings.len(), unopened.failed()), (1, false), "an age slot is looked into without a key");
+}
+
+#[test]
+fn no_segment_is_drawn_twice() {
+    let scene = Scene::new();
+    let all = scene.audit(&scene.store, &scene.second.id, &mut Opener::KeyFile(&scene.ring), depth(2));
+    assert_eq!(all.segments.0, all.segments.1, "4000 were asked for");
 }
 
 #[test]

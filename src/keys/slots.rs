@@ -7,7 +7,8 @@ use crate::crypto::kdf::Scope;
 use crate::crypto::keys::MasterKey;
 use crate::crypto::passphrase::{Cost, Root, SlotError, Wrapped};
 use crate::format::age::name::RecipientName;
-use crate::format::keyfile::{self, key_text};
+use crate::format::age::{AgeFile, armor};
+use crate::format::keyfile::{self, KEY_BYTES, key_text};
 use crate::format::slot::{Slot, SlotKind};
 use crate::keys::KeyError;
 use crate::keys::age::{self, AgeError};
@@ -63,24 +64,22 @@ impl SlotOpener {
     /// The vault key of `scope`, when one of the slots opens. `None` when the passphrase is that of no slot.
     ///
     /// # Errors
-    /// A slot is over the limits, damaged, or of another scope.
+    /// No slot opens, and one is over the limits, damaged, or of another scope.
     pub fn open(&mut self, scope: Scope, slots: &[Slot]) -> Result<Option<MasterKey>, KeyError> {
-        for slot in slots {
-            let SlotKind::Passphrase { m, t, p, salt, commitment, wrapped } = &slot.kind else {
-                continue;
-            };
-            let cost = Cost { m: *m, t: *t, p: *p };
-            let wrapped = Wrapped { cost, salt: *salt, commitment: *commitment, sealed: *wrapped };
-            match self.root(salt, cost)?.unwrap(scope, &wrapped) {
-                Ok(line) => {
-                    let key = master_key(line.expose())?;
-                    return if key.scope == scope { Ok(Some(key)) } else { Err(KeyError::ForeignSlot) };
-                }
-                Err(SlotError::WrongPassphrase) => {}
-                Err(error) => return Err(error.into()),
-            }
+        first_that_opens(slots, |slot| self.open_one(scope, slot))
+    }
+
+    fn open_one(&mut self, scope: Scope, slot: &Slot) -> Result<Option<MasterKey>, KeyError> {
+        let SlotKind::Passphrase { m, t, p, salt, commitment, wrapped } = &slot.kind else {
+            return Ok(None);
+        };
+        let cost = Cost { m: *m, t: *t, p: *p };
+        let wrapped = Wrapped { cost, salt: *salt, commitment: *commitment, sealed: *wrapped };
+        match self.root(salt, cost)?.unwrap(scope, &wrapped) {
+            Ok(line) => of_scope(scope, line.expose()).map(Some),
+            Err(SlotError::WrongPassphrase) => Ok(None),
+            Err(error) => Err(error.into()),
         }
-        Ok(None)
     }
 
     fn root(&mut self, salt: &[u8; 16], cost: Cost) -> Result<&Root, SlotError> {
@@ -98,6 +97,27 @@ impl SlotOpener {
         };
         Ok(&self.roots[place].2)
     }
+}
+
+/// A slot that is damaged does not stand before one that opens; what is wrong with it is told when none does.
+fn first_that_opens(
+    slots: &[Slot],
+    mut open: impl FnMut(&Slot) -> Result<Option<MasterKey>, KeyError>,
+) -> Result<Option<MasterKey>, KeyError> {
+    let mut failed = None;
+    for slot in slots {
+        match open(slot) {
+            Ok(None) => {}
+            Ok(key) => return Ok(key),
+            Err(error) => failed = failed.or(Some(error)),
+        }
+    }
+    failed.map_or(Ok(None), Err)
+}
+
+fn of_scope(scope: Scope, line: &[u8; KEY_BYTES]) -> Result<MasterKey, KeyError> {
+    let key = master_key(line)?;
+    if key.scope == scope { Ok(key) } else { Err(KeyError::ForeignSlot) }
 }
 
 /// What an age slot seals: a key file of one line.
@@ -131,33 +151,38 @@ pub type Decrypt<'a> = dyn Fn(&[u8]) -> Result<Zeroizing<Vec<u8>>, AgeError> + '
 /// The vault key of `scope`, when `decrypt` opens one of the age slots. `None` when it opens none of them.
 ///
 /// # Errors
-/// A slot is damaged, holds something else, or the key of another scope.
+/// No slot opens, and one is damaged, holds something else, or the key of another scope.
 pub fn open_age(scope: Scope, slots: &[Slot], decrypt: &Decrypt<'_>) -> Result<Option<MasterKey>, KeyError> {
-    let mut failed = None;
-    for slot in slots {
+    first_that_opens(slots, |slot| {
         let SlotKind::Age { file } = &slot.kind else {
-            continue;
+            return Ok(None);
         };
         let plain = match decrypt(file.as_bytes()) {
             Ok(plain) => plain,
-            Err(AgeError::NoMatch(_)) => continue,
-            // The program does not tell whether the slot is another person's.
-            Err(error @ AgeError::Program(_)) => {
-                failed = Some(error);
-                continue;
-            }
+            Err(AgeError::NoMatch(_)) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
         let parsed = keyfile::parse(&plain).map_err(|_| KeyError::SlotContents)?;
         let [line] = parsed.keys.as_slice() else {
             return Err(KeyError::SlotContents);
         };
-        let key = master_key(line)?;
         // One spelling: no comment, no slot, one line end.
-        if age_plaintext(&key).as_bytes() != plain.as_slice() {
+        if age_plaintext(&master_key(line)?).as_bytes() != plain.as_slice() {
             return Err(KeyError::SlotContents);
         }
-        return if key.scope == scope { Ok(Some(key)) } else { Err(KeyError::ForeignSlot) };
-    }
-    failed.map_or(Ok(None), |error| Err(error.into()))
+        of_scope(scope, line).map(Some)
+    })
+}
+
+/// Whether a slot is one that could open, as far as that can be told without a key.
+///
+/// # Errors
+/// It holds no age file of version 1.
+pub fn check_form(slot: &Slot) -> Result<(), KeyError> {
+    let SlotKind::Age { file } = &slot.kind else {
+        return Ok(());
+    };
+    let bytes = armor::decode(file.as_bytes()).map_err(AgeError::from)?;
+    AgeFile::parse(&bytes).map_err(AgeError::from)?;
+    Ok(())
 }

@@ -7,6 +7,8 @@
 //! | 2 | and `probe` | so many segments, drawn from all parts, open |
 //! | 3 | and `index` | the index opens, and its recipe covers the dump without a gap |
 
+use std::collections::BTreeSet;
+
 use crate::archive::ArchiveError;
 use crate::archive::manifest::{OpenManifest, open};
 use crate::archive::part::PartSecret;
@@ -19,6 +21,7 @@ use crate::format::manifest::Manifest;
 use crate::format::slot::Slot;
 use crate::keys::KeyError;
 use crate::keys::ring::Keyring;
+use crate::keys::slots::check_form;
 use crate::pipeline::World;
 use crate::pipeline::counting::Counting;
 use crate::pipeline::error::RunError;
@@ -143,6 +146,11 @@ fn look(
     let text = read_manifest(world.store, &id)?;
     let manifest = Manifest::parse(&id, &text).map_err(ArchiveError::format(&id.manifest_name()))?.manifest;
     audit.manifest = Some(manifest.clone());
+    for slot in &manifest.slots {
+        if let Err(error) = check_form(slot) {
+            audit.find(&error.into(), false);
+        }
+    }
     match opener {
         Opener::Nothing => Ok(()),
         Opener::KeyFile(ring) => {
@@ -150,7 +158,7 @@ fn look(
             look_inside(world, survey, audit, &text, keys, depth)
         }
         Opener::Slots(opens) => {
-            let keys = open_slots(&manifest, *opens, &mut audit.opened)?;
+            let keys = open_slots(&manifest, *opens, audit)?;
             look_inside(world, survey, audit, &text, &keys, depth)?;
             audit.keys = Some(keys);
             Ok(())
@@ -159,24 +167,33 @@ fn look(
 }
 
 /// The key that the slots hold, and which of them opened.
-fn open_slots(
-    manifest: &Manifest,
-    opens: &mut OpensSlot<'_>,
-    opened: &mut Vec<[u8; 4]>,
-) -> Result<VaultKeys, RunError> {
+fn open_slots(manifest: &Manifest, opens: &mut OpensSlot<'_>, audit: &mut Audit) -> Result<VaultKeys, RunError> {
     let scope = Scope { guid: manifest.id.guid, epoch: manifest.epoch };
     let mut found: Option<VaultKeys> = None;
+    let mut failed = Vec::new();
     for slot in &manifest.slots {
-        let Some(key) = opens(scope, slot)? else { continue };
+        let key = match opens(scope, slot) {
+            Ok(Some(key)) => key,
+            Ok(None) => continue,
+            Err(error) => {
+                failed.push(RunError::from(error));
+                continue;
+            }
+        };
         let keys = key.derive();
         // Slots of one manifest wrap one key.
         if found.as_ref().is_some_and(|found| found.pack.fingerprint != keys.pack.fingerprint) {
             return Err(KeyError::ForeignSlot.into());
         }
-        opened.push(slot.id);
+        audit.opened.push(slot.id);
         found = Some(keys);
     }
-    found.ok_or(RunError::NoSlotOpens { id: manifest.id, slots: manifest.slots.len() })
+    // One that opens opens the backup, whatever became of the others.
+    if found.is_some() {
+        failed.iter().for_each(|error| audit.find(error, false));
+    }
+    let none = || failed.pop().unwrap_or(RunError::NoSlotOpens { id: manifest.id, slots: manifest.slots.len() });
+    found.ok_or_else(none)
 }
 
 /// Everything behind the vault key.
@@ -226,15 +243,12 @@ fn open_catalogues<'s>(
     readers
 }
 
-/// Opens segments, each as likely as any other.
+/// Opens segments, each as likely as any other, and none twice.
 fn probe(world: &World<'_>, audit: &mut Audit, parts: &[&PartReader<'_>], count: u32) -> Result<(), RunError> {
     let all: u64 = parts.iter().map(|part| part.segments()).sum();
     audit.segments = (0, all);
-    for _ in 0..count {
+    for mut at in draw(world, u64::from(count), all) {
         world.check_stop()?;
-        let mut random = [0; 8];
-        world.random.fill(&mut random);
-        let mut at = u64::from_le_bytes(random) % all.max(1);
         for part in parts {
             if at < part.segments() {
                 part.check_segment(at)?;
@@ -245,4 +259,17 @@ fn probe(world: &World<'_>, audit: &mut Audit, parts: &[&PartReader<'_>], count:
         }
     }
     Ok(())
+}
+
+/// So many different numbers below `all`, or all of them (Floyd).
+fn draw(world: &World<'_>, count: u64, all: u64) -> BTreeSet<u64> {
+    let mut drawn = BTreeSet::new();
+    for last in all.saturating_sub(count)..all {
+        let mut random = [0; 8];
+        world.random.fill(&mut random);
+        if !drawn.insert(u64::from_le_bytes(random) % (last + 1)) {
+            drawn.insert(last);
+        }
+    }
+    drawn
 }

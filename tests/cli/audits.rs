@@ -25,6 +25,7 @@ fn a_key_file_is_checked_and_the_date_is_kept() {
     place.pack(&[], &noise(310_000, 1));
     let told = place.ok(&["key", "check"], b"");
     assert_eq!(told.matches("  opens\n").count(), 2, "{told}");
+    assert_eq!(told.matches(": no slots, only a key file opens this").count(), 2, "{told}");
     assert!(
         told.contains("2 looked at, all open") && told.contains("keys, MACs and the header of every part"),
         "{told}"

@@ -121,6 +121,9 @@ fn remarks(command: &Check, database: &Database, now: u64) -> Vec<String> {
             let note = if *hinders_restore { "" } else { ", not needed for a restore" };
             lines.push(format!("  {}: {what}{note}", class.name()));
         }
+        if audit.manifest.as_ref().is_some_and(|manifest| manifest.slots.is_empty()) {
+            lines.push(format!("  {}: no slots, only a key file opens this", audit.id));
+        }
         if audit.segments.0 > 0 {
             lines.push(format!("  {}: {} of {} segments opened", audit.id, audit.segments.0, audit.segments.1));
         }
