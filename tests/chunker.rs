@@ -172,7 +172,7 @@ fn the_scanner_cuts_as_the_crate_does() {
 fn runs_of_a_byte_that_looks_like_a_cut_everywhere_are_cut_as_specified() {
     // The hash of a run of zeros is minus the entry of the byte, from the 64th on: here with no bit from 5 to 15, and one of the strict mask.
     let mut table = gear(3);
-    table[0] = (1 << 22) - (1 << 16) | 7;
+    table[0] = ((1 << 22) - (1 << 16)) | 7;
     let masks = [(Cutter::DEFAULT.strict, Cutter::DEFAULT.loose), (0x00f0_ffe0, 0x00f0_ffe0)];
     let run = [rows(1, 300), vec![0; 90_000], noise("between", 20_000), vec![0; 200_001], rows(2, 300)].concat();
     for (strict, loose) in masks {

@@ -46,6 +46,8 @@ pub struct Attempt<'a> {
 
 /// The data parts, and where each block went.
 pub type Written = (Vec<Part>, Vec<Placed>);
+/// The thread that writes the data parts, and the way to it.
+pub type Writing<'scope> = (ScopedJoinHandle<'scope, Result<Written, RunError>>, SyncSender<Option<Frame>>);
 
 impl<'a> Attempt<'a> {
     /// Makes an archive key and seals it to the vault.
@@ -103,7 +105,7 @@ impl<'a> Attempt<'a> {
         scope: &'scope Scope<'scope, '_>,
         ahead: usize,
         buffers: Arc<Pool<Vec<u8>>>,
-    ) -> Result<(ScopedJoinHandle<'scope, Result<Written, RunError>>, SyncSender<Option<Frame>>), RunError> {
+    ) -> Result<Writing<'scope>, RunError> {
         let (sender, frames) = sync_channel(ahead);
         let write = move || {
             let mut writer = self.role(Role::Data);
