@@ -102,32 +102,18 @@ fn open(store: &dyn Store, id: &BackupId, opener: &Opener) -> Result<(OpenManife
     Ok((open, ring))
 }
 
+/// What `release` makes of the backup.
 fn restore(
     outside: &Outside,
     store: &MemoryStore,
     vector: &Vector,
-    released: &mut Vec<u8>,
+    release: impl FnOnce(&Restore<'_>) -> Result<(), RunError>,
 ) -> Result<(), FailureClass> {
     let id = vector.id.parse().expect("an id");
     let (open, ring) = open(store, &id, &vector.opener)?;
     let keys = ring.of_epoch(open.manifest.epoch).map_err(|error| error.class())?;
     let restore = Restore::prepare(&outside.world(store), &open, keys, 2).map_err(|error| error.class())?;
-    restore.release(released).map_err(|error| error.class())
-}
-
-/// The same, as a range that is restored alone.
-fn restore_range(
-    outside: &Outside,
-    store: &MemoryStore,
-    vector: &Vector,
-    released: &mut Vec<u8>,
-) -> Result<(), FailureClass> {
-    let id = vector.id.parse().expect("an id");
-    let (open, ring) = open(store, &id, &vector.opener)?;
-    let keys = ring.of_epoch(open.manifest.epoch).map_err(|error| error.class())?;
-    let restore = Restore::prepare(&outside.world(store), &open, keys, 2).map_err(|error| error.class())?;
-    let whole = 0..restore.plain_bytes();
-    restore.release_ranges(std::slice::from_ref(&whole), released).map_err(|error| error.class())
+    release(&restore).map_err(|error| error.class())
 }
 
 fn verify(outside: &Outside, store: &MemoryStore, vector: &Vector) -> Result<(), FailureClass> {
@@ -154,13 +140,17 @@ fn are_read_as_they_say() {
             store.insert(name.clone(), bytes.clone());
         }
         let mut released = Vec::new();
-        let found = restore(&outside, &store, &vector, &mut released);
+        let found = restore(&outside, &store, &vector, |restore| restore.release(&mut released));
         compare("restore", &vector, vector.expect, word(found.err()), &mut wrong);
         if released != vector.released {
             wrong.push(format!("{}: {} bytes released", vector.name, released.len()));
         }
         let mut released = Vec::new();
-        let found = restore_range(&outside, &store, &vector, &mut released);
+        let found = restore(&outside, &store, &vector, |restore| {
+            // The same, as a range that is restored alone.
+            let whole = 0..restore.plain_bytes();
+            restore.release_ranges(std::slice::from_ref(&whole), &mut released)
+        });
         compare("a restore of a range", &vector, vector.expect, word(found.err()), &mut wrong);
         if !vector.released.starts_with(&released) || (vector.expect.is_none() && released != vector.released) {
             wrong.push(format!("{}: {} bytes released of a range", vector.name, released.len()));

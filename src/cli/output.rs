@@ -4,10 +4,10 @@
 //! input ends. Standard output cannot be taken back; there the exit code tells.
 
 use std::ffi::OsString;
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{self, BufWriter, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -182,6 +182,14 @@ impl NewFile {
         let file = File::options().write(true).create_new(true).mode(0o600).open(&temporary);
         let file = file.map_err(|reason| CliError::FileWrite { path: path.into(), reason })?;
         Ok(NewFile { path: path.into(), temporary, replace, file: BufWriter::with_capacity(BUFFER_BYTES, file) })
+    }
+
+    /// Lets others than the owner read it.
+    ///
+    /// # Errors
+    /// The file system refuses.
+    pub fn set_mode(&self, mode: u32) -> io::Result<()> {
+        self.file.get_ref().set_permissions(Permissions::from_mode(mode))
     }
 
     /// Makes the file durable and gives it its name.

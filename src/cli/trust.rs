@@ -14,6 +14,7 @@ use crate::base::id::{BackupId, Guid};
 use crate::base::limits::KEY_FILE_BYTES_MAX;
 use crate::cli::args::Global;
 use crate::cli::message::CliError;
+use crate::cli::output::{NewFile, Replace};
 use crate::cli::world::{Teller, make_private_directory, variable};
 use crate::crypto::keys::{Fingerprint, PackKeys};
 use crate::keys::ring::Keyring;
@@ -132,12 +133,7 @@ fn write(guid: Guid, pins: &BTreeMap<u32, Fingerprint>) -> Option<()> {
     let path = place(guid)?;
     make_private_directory(path.parent()?).ok()?;
     let text: String = pins.iter().map(|(epoch, fingerprint)| format!("{epoch} {fingerprint}\n")).collect();
-    let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
-    let mut file = File::create(&temporary).ok()?;
-    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
-    let written = written.and_then(|()| std::fs::rename(&temporary, &path));
-    if written.is_err() {
-        let _ = std::fs::remove_file(&temporary);
-    }
-    written.ok()
+    let mut file = NewFile::create(&path, Replace::Allowed).ok()?;
+    file.write_all(text.as_bytes()).ok()?;
+    file.finish().ok()
 }

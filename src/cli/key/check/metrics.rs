@@ -1,17 +1,13 @@
 //! The audit for Prometheus: a file that its node exporter reads.
 
 use std::fmt::Write as _;
-use std::fs::{File, Permissions};
 use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::{Database, is_ahead};
-use crate::base::bytes::to_hex;
 use crate::cli::message::CliError;
-use crate::cli::world::OsRandom;
+use crate::cli::output::{NewFile, Replace};
 use crate::ops::escrow::Audit;
-use crate::pipeline::port::Random;
 
 /// Writes the file: whoever reads it sees the old one or the new one.
 ///
@@ -19,25 +15,10 @@ use crate::pipeline::port::Random;
 /// It cannot be written.
 pub fn write(path: &Path, databases: &[Database], now: u64) -> Result<(), CliError> {
     let failed = |reason| CliError::FileWrite { path: path.into(), reason };
-    let Some(name) = path.file_name() else {
-        return Err(CliError::NotAFile(path.into()));
-    };
-    let mut random = [0; 8];
-    OsRandom.fill(&mut random);
-    let temporary = path.with_file_name(format!(".{}-{}.tmp", name.to_string_lossy(), to_hex(&random)));
-    let written = create(&temporary, &text(databases, now)).and_then(|()| std::fs::rename(&temporary, path));
-    written.map_err(|reason| {
-        let _ = std::fs::remove_file(&temporary);
-        failed(reason)
-    })
-}
-
-/// Another user reads it: the exporter's.
-fn create(path: &Path, text: &str) -> std::io::Result<()> {
-    let mut file = File::options().write(true).create_new(true).open(path)?;
-    file.set_permissions(Permissions::from_mode(0o644))?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
+    let mut file = NewFile::create(path, Replace::Allowed)?;
+    // Another user reads it: the exporter's.
+    file.set_mode(0o644).and_then(|()| file.write_all(text(databases, now).as_bytes())).map_err(failed)?;
+    file.finish()
 }
 
 /// The Prometheus text format.
