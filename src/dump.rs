@@ -22,10 +22,7 @@
 //! reads as one dump, to `psql` as to us.
 
 mod head;
-mod ledger;
-mod lexer;
-mod line;
-mod map;
+mod script;
 mod shortfall;
 
 use std::fmt;
@@ -33,12 +30,9 @@ use std::str::FromStr;
 
 use crate::base::map::MapEntry;
 use head::{HEAD_BYTES_MAX, Head};
-use ledger::Ledger;
-use lexer::{Lexer, Sink};
-use line::Line;
-use map::Mapper;
+use script::Script;
 
-pub use shortfall::{EndMarker, Seen, Shortfall};
+pub use shortfall::{EndMarker, ScriptShortfall, Seen, Shortfall, Unproven};
 
 /// What the stream is, judged from its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -103,8 +97,10 @@ impl FromStr for DumpKind {
 pub enum Verdict {
     /// Every dump that was begun was finished, and nothing follows the last.
     Complete,
-    /// This kind has no end that is checked.
+    /// It is just bytes, of which nobody knows the end.
     Unchecked,
+    /// It is a dump whose bytes cannot show that it is whole: only its producer can say so.
+    Unproven(Unproven),
     /// The stream was cut short, or is not what its head says.
     Incomplete(Shortfall),
 }
@@ -151,7 +147,14 @@ enum Stage {
 #[derive(Clone, Debug)]
 struct Known {
     kind: DumpKind,
-    script: Option<Box<Script>>,
+    watch: Watch,
+}
+
+/// Who follows a stream of a known kind to its end.
+#[derive(Clone, Debug)]
+enum Watch {
+    Script(Box<Script>),
+    Nobody,
 }
 
 impl Observer {
@@ -196,7 +199,7 @@ impl Observer {
     #[must_use]
     pub fn take_map(&mut self) -> Vec<MapEntry> {
         match &mut self.stage {
-            Stage::Known(Known { script: Some(script), .. }) => script.mapper.take(),
+            Stage::Known(Known { watch: Watch::Script(script), .. }) => script.take_map(),
             Stage::Known(_) | Stage::Head(_) => Vec::new(),
         }
     }
@@ -205,7 +208,7 @@ impl Observer {
     #[must_use]
     pub fn finish_map(&mut self) -> Vec<MapEntry> {
         match &mut self.stage {
-            Stage::Known(Known { script: Some(script), .. }) => script.mapper.finish(self.bytes),
+            Stage::Known(Known { watch: Watch::Script(script), .. }) => script.finish_map(self.bytes),
             Stage::Known(_) | Stage::Head(_) => Vec::new(),
         }
     }
@@ -217,12 +220,7 @@ impl Observer {
             Stage::Head(head) => Known::after(&head),
             Stage::Known(known) => known,
         };
-        let expected = EndMarker::of(known.kind);
-        Report {
-            kind: known.kind,
-            verdict: known.script.map_or(Verdict::Unchecked, |script| script.finish(expected)),
-            bytes: self.bytes,
-        }
+        Report { kind: known.kind, verdict: known.verdict(), bytes: self.bytes }
     }
 }
 
@@ -236,107 +234,28 @@ impl Known {
     /// Settles the kind; the head's bytes are watched too.
     fn after(head: &Head) -> Self {
         let kind = head.judge();
-        let script = match kind {
-            DumpKind::PgDump | DumpKind::PgDumpall => Some(Box::default()),
-            DumpKind::PgCustom | DumpKind::Tar | DumpKind::Mysql | DumpKind::Mongo | DumpKind::Raw => None,
+        let watch = match kind {
+            DumpKind::PgDump => Watch::Script(Box::new(Script::new(EndMarker::Database))),
+            DumpKind::PgDumpall => Watch::Script(Box::new(Script::new(EndMarker::Cluster))),
+            DumpKind::PgCustom | DumpKind::Tar | DumpKind::Mysql | DumpKind::Mongo | DumpKind::Raw => Watch::Nobody,
         };
-        let mut known = Self { kind, script };
+        let mut known = Self { kind, watch };
         known.push(head.bytes());
         known
     }
 
     fn push(&mut self, bytes: &[u8]) {
-        if let Some(script) = &mut self.script {
-            script.push(bytes);
-        }
-    }
-}
-
-/// A PostgreSQL script: the lexer finds the lines that are neither rows nor
-/// inside a literal, the ledger keeps count of what they say, and the mapper
-/// notes where it stands.
-#[derive(Clone, Debug, Default)]
-struct Script {
-    lexer: Lexer,
-    ledger: Ledger,
-    mapper: Mapper,
-}
-
-impl Script {
-    fn push(&mut self, bytes: &[u8]) {
-        let Script { lexer, ledger, mapper } = self;
-        lexer.push(bytes, &mut Listeners { ledger, mapper });
-    }
-
-    fn finish(&self, expected: EndMarker) -> Verdict {
-        let seen = self.lexer.unfinished().or_else(|| self.ledger.unfinished());
-        match seen {
-            None => Verdict::Complete,
-            Some(seen) => Verdict::Incomplete(Shortfall {
-                expected,
-                seen,
-                begun: self.ledger.begun(),
-                completed: self.ledger.completed(),
-            }),
-        }
-    }
-}
-
-/// Who listens to the lexer.
-struct Listeners<'a> {
-    ledger: &'a mut Ledger,
-    mapper: &'a mut Mapper,
-}
-
-impl Sink for Listeners<'_> {
-    fn blank(&mut self) {
-        self.ledger.blank();
-        self.mapper.blank();
-    }
-
-    fn statement(&mut self, begin: u64) {
-        self.ledger.statement();
-        self.mapper.statement(begin);
-    }
-
-    fn comment(&mut self, line: &Line, begin: u64, end: u64) {
-        self.mapper.comment(begin);
-        if let Some(marker) = self.ledger.comment(line) {
-            self.mapper.mark(marker, end);
+        match &mut self.watch {
+            Watch::Script(script) => script.push(bytes),
+            Watch::Nobody => {}
         }
     }
 
-    fn command(&mut self, line: &Line, begin: u64, end: u64) {
-        self.ledger.command(line);
-        self.mapper.command(line, begin, end);
-    }
-
-    fn code(&mut self, bytes: &[u8]) {
-        self.mapper.code(bytes);
-    }
-
-    fn quote(&mut self, quote: u8) {
-        self.mapper.quote(quote);
-    }
-
-    fn quoted(&mut self, bytes: &[u8]) {
-        self.mapper.quoted(bytes);
-    }
-
-    fn line_end(&mut self, end: u64) {
-        self.mapper.line_end(end);
-    }
-
-    fn rows_begin(&mut self, begin: u64) {
-        self.mapper.rows_begin(begin);
-    }
-
-    fn rows(&mut self, bytes: &[u8]) {
-        self.mapper.rows(bytes);
-    }
-
-    fn rows_end(&mut self, end: u64) {
-        self.mapper.rows_end(end);
+    fn verdict(&self) -> Verdict {
+        match &self.watch {
+            Watch::Script(script) => script.verdict(),
+            Watch::Nobody => Verdict::Unchecked,
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use common::postgres::Cluster;
-use vault::dump::{DumpKind, EndMarker, Observer, Report, Seen, Verdict};
+use vault::dump::{DumpKind, EndMarker, Observer, Report, Seen, Shortfall, Verdict};
 
 /// Both tools end with one blank line, and that is all a dump may lack.
 const BLANK_TAIL_BYTES: usize = 1;
@@ -41,7 +41,7 @@ fn is_complete(report: Report) -> bool {
     match report.verdict {
         Verdict::Complete => true,
         Verdict::Incomplete(_) => false,
-        Verdict::Unchecked => panic!("a PostgreSQL script was not checked"),
+        Verdict::Unchecked | Verdict::Unproven(_) => panic!("a PostgreSQL script was not checked"),
     }
 }
 
@@ -278,7 +278,7 @@ fn a_dump_whose_backend_is_killed_is_incomplete() {
     assert!(script.ends_with(b"\n\\.\n\n\n"), "the rows are closed properly");
     let report = observe(&script);
     assert_eq!(report.kind, DumpKind::PgDumpall);
-    let Verdict::Incomplete(shortfall) = report.verdict else {
+    let Verdict::Incomplete(Shortfall::Script(shortfall)) = report.verdict else {
         panic!("half a table passes for a dump");
     };
     assert_eq!((shortfall.expected, shortfall.seen), (EndMarker::Cluster, Seen::NoEndMarker));

@@ -6,8 +6,6 @@
 
 use std::fmt;
 
-use super::DumpKind;
-
 /// The line that ends a dump.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndMarker {
@@ -18,11 +16,6 @@ pub enum EndMarker {
 }
 
 impl EndMarker {
-    /// The marker that ends a script of this kind.
-    pub(super) fn of(kind: DumpKind) -> Self {
-        if kind == DumpKind::PgDumpall { Self::Cluster } else { Self::Database }
-    }
-
     /// The line itself, without its newline.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -57,7 +50,40 @@ pub enum Seen {
 
 /// Why a dump is not complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shortfall {
+pub enum Shortfall {
+    /// PostgreSQL text.
+    Script(ScriptShortfall),
+}
+
+impl fmt::Display for Shortfall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Script(script) => script.fmt(f),
+        }
+    }
+}
+
+/// Why the bytes of a dump cannot show that it is whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unproven {
+    /// Its dialect writes no end, as `mysqldump --compact`.
+    NoEnd,
+    /// An archive of a version that is not known here.
+    Version,
+}
+
+impl fmt::Display for Unproven {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoEnd => "this dump writes no end that could be looked for",
+            Self::Version => "this archive is of a version whose end is not known",
+        })
+    }
+}
+
+/// Why a PostgreSQL script is not complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScriptShortfall {
     /// The marker that the head of the stream promises.
     pub expected: EndMarker,
     /// How the stream ended instead.
@@ -68,7 +94,7 @@ pub struct Shortfall {
     pub completed: u64,
 }
 
-impl fmt::Display for Shortfall {
+impl fmt::Display for ScriptShortfall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seen = match self.seen {
             Seen::Rows => "the stream ends inside the rows of a COPY block",

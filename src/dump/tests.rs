@@ -78,7 +78,7 @@ fn verdict(script: &str) -> Verdict {
 
 fn seen(script: &str) -> Seen {
     match verdict(script) {
-        Verdict::Incomplete(shortfall) => shortfall.seen,
+        Verdict::Incomplete(Shortfall::Script(shortfall)) => shortfall.seen,
         other => panic!("{other:?}"),
     }
 }

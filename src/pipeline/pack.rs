@@ -179,6 +179,7 @@ fn judge(fed: &Fed, options: &PackOptions) -> Result<(dump::DumpKind, Verdict), 
     match fed.report.verdict {
         dump::Verdict::Complete => Ok((fed.report.kind, Verdict::Complete)),
         dump::Verdict::Unchecked => Ok((fed.report.kind, Verdict::Unchecked)),
+        dump::Verdict::Unproven(why) => Err(RunError::CutShort(why.to_string())),
         dump::Verdict::Incomplete(shortfall) => Err(RunError::CutShort(shortfall.to_string())),
     }
 }

@@ -17,9 +17,9 @@ use memchr::memchr_iter;
 
 use super::ledger::Marker;
 use super::line::Line;
-use super::shortfall::EndMarker;
 use crate::base::limits::MAP_NAME_BYTES_MAX;
 use crate::base::map::{MapEntry, MapKind, MapName};
+use crate::dump::shortfall::EndMarker;
 use identify::{Found, identify};
 use statement::Statement;
 

@@ -17,7 +17,7 @@
 //! that nobody who stored text in the database could have forged.
 
 use super::line::Line;
-use super::shortfall::{EndMarker, Seen};
+use crate::dump::shortfall::{EndMarker, Seen};
 
 const BLOCK_EDGE: &[u8] = b"--";
 const CLUSTER_BEGIN: &[u8] = b"-- PostgreSQL database cluster dump";

@@ -23,7 +23,7 @@ use memchr::memmem::Finder;
 use memchr::{memchr, memchr3};
 
 use super::line::Line;
-use super::shortfall::Seen;
+use crate::dump::shortfall::Seen;
 
 /// A dollar tag is an identifier; `pg_dump` makes them from a few letters. A
 /// longer one is taken for code: the limit bounds what the input makes us keep.

@@ -1,0 +1,119 @@
+//! PostgreSQL text: what `pg_dump` and `pg_dumpall` write, judged and mapped.
+
+mod ledger;
+mod lexer;
+mod line;
+mod map;
+
+use super::Verdict;
+use super::shortfall::{EndMarker, ScriptShortfall, Shortfall};
+use crate::base::map::MapEntry;
+use ledger::Ledger;
+use lexer::{Lexer, Sink};
+use line::Line;
+use map::Mapper;
+
+/// A PostgreSQL script: the lexer finds the lines that are neither rows nor
+/// inside a literal, the ledger keeps count of what they say, and the mapper
+/// notes where it stands.
+#[derive(Clone, Debug)]
+pub(super) struct Script {
+    expected: EndMarker,
+    lexer: Lexer,
+    ledger: Ledger,
+    mapper: Mapper,
+}
+
+impl Script {
+    /// A script that has not begun, and whose head promises this end.
+    pub(super) fn new(expected: EndMarker) -> Self {
+        Self { expected, lexer: Lexer::default(), ledger: Ledger::default(), mapper: Mapper::default() }
+    }
+
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        let Script { lexer, ledger, mapper, .. } = self;
+        lexer.push(bytes, &mut Listeners { ledger, mapper });
+    }
+
+    /// The entries of the map that are final since the last time.
+    pub(super) fn take_map(&mut self) -> Vec<MapEntry> {
+        self.mapper.take()
+    }
+
+    /// The rest of the map of a stream of so many bytes.
+    pub(super) fn finish_map(&mut self, bytes: u64) -> Vec<MapEntry> {
+        self.mapper.finish(bytes)
+    }
+
+    /// The judgement, if the stream ends here.
+    pub(super) fn verdict(&self) -> Verdict {
+        let seen = self.lexer.unfinished().or_else(|| self.ledger.unfinished());
+        match seen {
+            None => Verdict::Complete,
+            Some(seen) => Verdict::Incomplete(Shortfall::Script(ScriptShortfall {
+                expected: self.expected,
+                seen,
+                begun: self.ledger.begun(),
+                completed: self.ledger.completed(),
+            })),
+        }
+    }
+}
+
+/// Who listens to the lexer.
+struct Listeners<'a> {
+    ledger: &'a mut Ledger,
+    mapper: &'a mut Mapper,
+}
+
+impl Sink for Listeners<'_> {
+    fn blank(&mut self) {
+        self.ledger.blank();
+        self.mapper.blank();
+    }
+
+    fn statement(&mut self, begin: u64) {
+        self.ledger.statement();
+        self.mapper.statement(begin);
+    }
+
+    fn comment(&mut self, line: &Line, begin: u64, end: u64) {
+        self.mapper.comment(begin);
+        if let Some(marker) = self.ledger.comment(line) {
+            self.mapper.mark(marker, end);
+        }
+    }
+
+    fn command(&mut self, line: &Line, begin: u64, end: u64) {
+        self.ledger.command(line);
+        self.mapper.command(line, begin, end);
+    }
+
+    fn code(&mut self, bytes: &[u8]) {
+        self.mapper.code(bytes);
+    }
+
+    fn quote(&mut self, quote: u8) {
+        self.mapper.quote(quote);
+    }
+
+    fn quoted(&mut self, bytes: &[u8]) {
+        self.mapper.quoted(bytes);
+    }
+
+    fn line_end(&mut self, end: u64) {
+        self.mapper.line_end(end);
+    }
+
+    fn rows_begin(&mut self, begin: u64) {
+        self.mapper.rows_begin(begin);
+    }
+
+    fn rows(&mut self, bytes: &[u8]) {
+        self.mapper.rows(bytes);
+    }
+
+    fn rows_end(&mut self, end: u64) {
+        self.mapper.rows_end(end);
+    }
+}
