@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use common::stores::{Change, Changed, Snapshot};
 use common::world::*;
 use vault::archive::manifest::OpenManifest;
-use vault::archive::part::{Expected, OpenPart, PartSealer, PartSecret};
+use vault::archive::part::{Expected, ObjectDigest, OpenPart, PartSealer, PartSecret};
 use vault::base::cutter::Cutter;
 use vault::base::failure::FailureClass;
 use vault::base::id::BackupId;
@@ -291,14 +291,15 @@ fn sealed_part() -> (Vec<u8>, Part, Header, Secret<32>) {
         salt: [2; 24],
         sealed_key: [3; 80],
     };
-    let mut object = Vec::new();
-    let mut sink = |bytes: &[u8]| {
-        object.extend_from_slice(bytes);
+    let mut sealer = PartSealer::begin(header.clone(), PartSecret::Catalogue(&secret), 1 << 20);
+    let mut object = sealer.header_bytes().to_vec();
+    let mut sink = |segment: &mut Vec<u8>| {
+        object.extend_from_slice(segment);
         Ok::<(), Infallible>(())
     };
-    let Ok(mut sealer) = PartSealer::begin(header.clone(), PartSecret::Catalogue(&secret), 1 << 20, &mut sink);
     let Ok(()) = sealer.push(&noise("part", 14_336), &mut sink);
-    let Ok(part) = sealer.finish(Place::Last, &mut sink);
+    let Ok(sealed) = sealer.finish(Place::Last, &mut sink);
+    let part = sealed.record(ObjectDigest::of(&object));
     assert_eq!((part.bytes, object.len()), (256 + 14_336 + 4 * 16, 256 + 14_336 + 4 * 16));
     (object, part, header, secret)
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use common::world::*;
 use vault::archive::manifest::{OpenManifest, seal};
-use vault::archive::part::{PartSealer, PartSecret};
+use vault::archive::part::{ObjectDigest, PartSealer, PartSecret};
 use vault::base::failure::FailureClass;
 use vault::base::id::BackupId;
 use vault::crypto::kdf::Scope;
@@ -321,15 +321,15 @@ fn host_changes_nothing_unseen(scene: &Scene) {
     let name = manifest.id.part_name(part.index);
     let (header, _) = Header::parse(&store.get(&name, 0, 256).expect("a part")).expect("a header");
     let plain = header.segment.layout(part.bytes).expect("a layout").plain as usize;
-    let mut forged = Vec::new();
-    let mut sink = |bytes: &[u8]| -> Result<(), ()> {
-        forged.extend_from_slice(bytes);
+    let mut sealer = PartSealer::begin(header, PartSecret::Catalogue(&scene.host.keys.catalogue), 1 << 17);
+    let mut forged = sealer.header_bytes().to_vec();
+    let mut sink = |segment: &mut Vec<u8>| -> Result<(), ()> {
+        forged.extend_from_slice(segment);
         Ok(())
     };
-    let secret = PartSecret::Catalogue(&scene.host.keys.catalogue);
-    let mut sealer = PartSealer::begin(header, secret, 1 << 17, &mut sink).expect("begins");
     sealer.push(&vec![0; plain], &mut sink).expect("takes it");
-    let made: Part = sealer.finish(Place::Last, &mut sink).expect("ends");
+    let sealed = sealer.finish(Place::Last, &mut sink).expect("ends");
+    let made: Part = sealed.record(ObjectDigest::of(&forged));
     assert_eq!(made.commitment, part.commitment, "the host can seal under the header of a catalogue");
     store.insert(name, forged);
     assert_eq!(scene.judged(&store, &manifest.id), Err(FailureClass::Damaged));

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
-use vault::archive::part::{PartSealer, PartSecret};
+use vault::archive::part::{ObjectDigest, PartSealer, PartSecret};
 use vault::base::id::BackupId;
 use vault::base::limits::PART_BYTES_MAX;
 use vault::crypto::kdf::Scope;
@@ -82,15 +82,17 @@ fn part_seal(bencher: Bencher) {
     };
     let secret = Secret::fill(|key| key.fill(5));
     bencher.counter(BytesCount::of_slice(&content)).bench(|| {
-        let mut bytes = 0;
-        let mut sink = |sealed: &[u8]| -> Result<(), Infallible> {
-            bytes += black_box(sealed).len() as u64;
+        let mut sealer = PartSealer::begin(header.clone(), PartSecret::Catalogue(&secret), PART_BYTES_MAX);
+        let mut digest = ObjectDigest::of(&sealer.header_bytes());
+        let mut bytes = 256;
+        let mut sink = |segment: &mut Vec<u8>| -> Result<(), Infallible> {
+            digest.update(black_box(segment));
+            bytes += segment.len() as u64;
             Ok(())
         };
-        let secret = PartSecret::Catalogue(&secret);
-        let Ok(mut sealer) = PartSealer::begin(header.clone(), secret, PART_BYTES_MAX, &mut sink);
         let Ok(()) = sealer.push(black_box(&content), &mut sink);
-        let Ok(part) = sealer.finish(Place::Last, &mut sink);
+        let Ok(sealed) = sealer.finish(Place::Last, &mut sink);
+        let part = sealed.record(digest);
         assert_eq!((part.bytes, bytes), (256 + CONTENT_BYTES as u64 + 2 * 16, part.bytes));
     });
 }

@@ -30,9 +30,48 @@ impl PartSecret<'_> {
     }
 }
 
+/// Counts and hashes the bytes of one object, for the record in its manifest.
+#[derive(Clone, Default)]
+pub struct ObjectDigest {
+    bytes: u64,
+    sha256: Sha256,
+}
+
+impl ObjectDigest {
+    /// That of a whole object.
+    pub fn of(object: &[u8]) -> ObjectDigest {
+        let mut digest = ObjectDigest::default();
+        digest.update(object);
+        digest
+    }
+
+    /// The next bytes of the object.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.bytes += bytes.len() as u64;
+        self.sha256.update(bytes);
+    }
+}
+
+/// A part that was sealed to its end.
+#[derive(Clone, Copy, Debug)]
+pub struct Sealed {
+    index: u32,
+    role: Role,
+    commitment: [u8; 32],
+}
+
+impl Sealed {
+    /// The record of the part, once all bytes of its object are known.
+    pub fn record(self, object: ObjectDigest) -> Part {
+        let Sealed { index, role, commitment } = self;
+        Part { index, role, bytes: object.bytes, sha256: object.sha256.finalize().into(), commitment }
+    }
+}
+
 /// Seals one part as its plaintext comes.
 ///
-/// The sink gets the object's bytes in order. `finish` takes the sealer: a part that is not finished has no last segment, and does not open.
+/// The object is the header and then the segments, which the sink gets in order. It may take a segment out of the buffer and leave another buffer
+/// in its place; what is in that is of no meaning. `finish` takes the sealer: a part that is not finished has no last segment, and does not open.
 pub struct PartSealer {
     header: Header,
     commitment: [u8; 32],
@@ -41,39 +80,24 @@ pub struct PartSealer {
     content: u64,
     segment: Vec<u8>,
     segments: u64,
-    sha256: Sha256,
-    bytes: u64,
 }
 
 impl PartSealer {
-    /// Begins a part of at most `part_bytes` and gives its header to the sink.
-    ///
-    /// # Errors
-    /// Those of the sink.
-    pub fn begin<E>(
-        header: Header,
-        secret: PartSecret<'_>,
-        part_bytes: u64,
-        sink: &mut dyn FnMut(&[u8]) -> Result<(), E>,
-    ) -> Result<PartSealer, E> {
+    /// Begins a part of at most `part_bytes`.
+    pub fn begin(header: Header, secret: PartSecret<'_>, part_bytes: u64) -> PartSealer {
         let PartKey { key, commitment } = secret.key(&header);
-        let mut sealer = PartSealer {
+        PartSealer {
             commitment,
             cipher: SegmentCipher::new(&key),
             capacity: header.segment.capacity(part_bytes),
             content: 0,
             segment: Vec::with_capacity(header.segment.sealed_bytes()),
             segments: 0,
-            sha256: Sha256::new(),
-            bytes: 0,
             header,
-        };
-        let header = sealer.header_bytes();
-        sealer.emit(&header, sink)?;
-        Ok(sealer)
+        }
     }
 
-    /// The header as it stands in the object.
+    /// The header as it stands at the beginning of the object.
     pub fn header_bytes(&self) -> [u8; HEADER_BYTES] {
         self.header.encode(&self.commitment)
     }
@@ -92,7 +116,7 @@ impl PartSealer {
     ///
     /// # Errors
     /// Those of the sink.
-    pub fn push<E>(&mut self, mut plain: &[u8], sink: &mut dyn FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
+    pub fn push<E>(&mut self, mut plain: &[u8], sink: &mut dyn FnMut(&mut Vec<u8>) -> Result<(), E>) -> Result<(), E> {
         self.content += plain.len() as u64;
         while !plain.is_empty() {
             // A full segment waits for the byte after it: only then is it known not to be the last.
@@ -111,7 +135,7 @@ impl PartSealer {
     ///
     /// # Errors
     /// Those of the sink.
-    pub fn finish<E>(mut self, place: Place, sink: &mut dyn FnMut(&[u8]) -> Result<(), E>) -> Result<Part, E> {
+    pub fn finish<E>(mut self, place: Place, sink: &mut dyn FnMut(&mut Vec<u8>) -> Result<(), E>) -> Result<Sealed, E> {
         let padding = padded_length(self.content, self.capacity, place) - self.content;
         if padding > 0 {
             self.push(&padding_header(padding), sink)?;
@@ -124,29 +148,16 @@ impl PartSealer {
             }
         }
         self.seal(Position::Last, sink)?;
-        Ok(Part {
-            index: self.header.index,
-            role: self.header.role,
-            bytes: self.bytes,
-            sha256: self.sha256.finalize().into(),
-            commitment: self.commitment,
-        })
+        Ok(Sealed { index: self.header.index, role: self.header.role, commitment: self.commitment })
     }
 
-    fn seal<E>(&mut self, position: Position, sink: &mut dyn FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
-        let mut segment = std::mem::take(&mut self.segment);
-        self.cipher.seal(self.segments, position, &mut segment);
+    fn seal<E>(&mut self, position: Position, sink: &mut dyn FnMut(&mut Vec<u8>) -> Result<(), E>) -> Result<(), E> {
+        self.cipher.seal(self.segments, position, &mut self.segment);
         self.segments += 1;
-        self.emit(&segment, sink)?;
-        segment.clear();
-        self.segment = segment;
-        Ok(())
-    }
-
-    fn emit<E>(&mut self, bytes: &[u8], sink: &mut dyn FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
-        self.sha256.update(bytes);
-        self.bytes += bytes.len() as u64;
-        sink(bytes)
+        let done = sink(&mut self.segment);
+        self.segment.clear();
+        self.segment.reserve(self.header.segment.sealed_bytes());
+        done
     }
 }
 

@@ -58,29 +58,55 @@ pub const fn raw_frame_bytes(plain: usize) -> usize {
     RAW_HEADER_BYTES + plain + 3 * plain.div_ceil(RAW_BLOCK_BYTES)
 }
 
-/// A frame of raw blocks: its length is known before it is written.
-///
-/// `plain` has 1 byte to 2 MiB.
-pub fn raw_frame(plain: &[u8]) -> Vec<u8> {
-    let mut frame = Vec::new();
-    raw_frame_into(plain, &mut frame);
-    frame
+/// A frame on its way into a part.
+#[derive(Clone, Copy)]
+pub enum Frame<'a> {
+    /// Its bytes.
+    Whole(&'a [u8]),
+    /// The plain bytes, 1 byte to 2 MiB, of a frame of raw blocks: its length is known before it is written, and it need not be put together.
+    Raw(&'a [u8]),
 }
 
-/// The same, in place of what is in `frame`.
-pub fn raw_frame_into(plain: &[u8], frame: &mut Vec<u8>) {
-    frame.clear();
-    frame.reserve(raw_frame_bytes(plain.len()));
-    frame.extend_from_slice(&MAGIC);
-    // A content size of four bytes, one segment.
-    frame.push(0b1010_0000);
-    frame.extend_from_slice(&word(plain.len()));
-    let blocks = plain.len().div_ceil(RAW_BLOCK_BYTES);
-    for (at, block) in plain.chunks(RAW_BLOCK_BYTES).enumerate() {
-        let last = usize::from(at + 1 == blocks);
-        frame.extend_from_slice(&word(last | block.len() << 3)[..3]);
-        frame.extend_from_slice(block);
+impl Frame<'_> {
+    /// Bytes of the frame.
+    pub fn length(&self) -> usize {
+        match self {
+            Frame::Whole(bytes) => bytes.len(),
+            Frame::Raw(plain) => raw_frame_bytes(plain.len()),
+        }
     }
+
+    /// Gives its bytes to `sink`, piece by piece.
+    ///
+    /// # Errors
+    /// Those of `sink`.
+    pub fn write<E>(&self, sink: &mut dyn FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
+        let plain = match self {
+            Frame::Whole(bytes) => return sink(bytes),
+            Frame::Raw(plain) => plain,
+        };
+        sink(&MAGIC)?;
+        // A content size of four bytes, one segment.
+        sink(&[0b1010_0000])?;
+        sink(&word(plain.len()))?;
+        let blocks = plain.len().div_ceil(RAW_BLOCK_BYTES);
+        for (at, block) in plain.chunks(RAW_BLOCK_BYTES).enumerate() {
+            let last = usize::from(at + 1 == blocks);
+            sink(&word(last | block.len() << 3)[..3])?;
+            sink(block)?;
+        }
+        Ok(())
+    }
+}
+
+/// A frame of raw blocks, put together; `plain` has 1 byte to 2 MiB.
+pub fn raw_frame(plain: &[u8]) -> Vec<u8> {
+    let mut frame = Vec::with_capacity(raw_frame_bytes(plain.len()));
+    let Ok(()) = Frame::Raw(plain).write(&mut |bytes| {
+        frame.extend_from_slice(bytes);
+        Ok::<(), std::convert::Infallible>(())
+    });
+    frame
 }
 
 /// The low 32 bits; every length here is below 2^22.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use crate::archive::manifest::{OpenManifest, seal};
-use crate::archive::part::{PartSealer, PartSecret};
+use crate::archive::part::{ObjectDigest, PartSealer, PartSecret};
 use crate::archive::section::SectionReader;
 use crate::base::id::BackupId;
 use crate::base::limits::{FRAME_PLAIN_MAX, PART_BYTES_MAX};
@@ -150,22 +150,32 @@ pub(super) fn replace(
         salt: [0x77; 24],
         sealed_key: open.manifest.sealed_key,
     };
-    let (part, object) = seal_part(header, secret(fixture, open, role), plain);
+    let mut pieces = std::iter::once(plain);
+    let (part, object) = seal_part(header, secret(fixture, open, role), PART_BYTES_MAX, Place::Last, &mut pieces);
     objects.insert(id.part_name(index), object);
     open.manifest.parts = before;
     open.manifest.parts.push(part);
 }
 
-fn seal_part(header: Header, secret: PartSecret<'_>, plain: &[u8]) -> (Part, Vec<u8>) {
-    let mut object = Vec::new();
-    let mut sink = |bytes: &[u8]| -> Result<(), Infallible> {
-        object.extend_from_slice(bytes);
+/// Seals one part, whose plaintext comes in pieces.
+pub(super) fn seal_part(
+    header: Header,
+    secret: PartSecret<'_>,
+    part_bytes: u64,
+    place: Place,
+    pieces: &mut dyn Iterator<Item = &[u8]>,
+) -> (Part, Vec<u8>) {
+    let mut sealer = PartSealer::begin(header, secret, part_bytes);
+    let mut object = sealer.header_bytes().to_vec();
+    let mut sink = |segment: &mut Vec<u8>| -> Result<(), Infallible> {
+        object.extend_from_slice(segment);
         Ok(())
     };
-    let Ok(mut sealer) = PartSealer::begin(header, secret, PART_BYTES_MAX, &mut sink);
-    let Ok(()) = sealer.push(plain, &mut sink);
-    let Ok(part) = sealer.finish(Place::Last, &mut sink);
-    (part, object)
+    for piece in pieces {
+        let Ok(()) = sealer.push(piece, &mut sink);
+    }
+    let Ok(sealed) = sealer.finish(place, &mut sink);
+    (sealed.record(ObjectDigest::of(&object)), object)
 }
 
 /// Seals the manifest and puts it in its place.

@@ -1,6 +1,6 @@
 //! Streams: the result does not depend on how they are divided, and is what an obviously right computation gives.
 
-use crate::archive::part::{Expected, OpenPart, PaddingCheck, PartSealer, PartSecret};
+use crate::archive::part::{Expected, OpenPart, PaddingCheck, PartSecret};
 use crate::base::cutter::Cutter;
 use crate::base::limits::{HEADER_BYTES, PART_BYTES_MIN};
 use crate::base::map::MapKind;
@@ -10,6 +10,7 @@ use crate::dump::{DumpKind, Observer};
 use crate::format::frame::{Place, fits, padded_length, padding_header};
 use crate::format::header::{Header, Role, SegmentSize};
 use crate::fuzzing::fixture::{CUTTER, SEALED_KEY, fixture};
+use crate::fuzzing::forge::seal_part;
 use crate::fuzzing::input::Input;
 
 /// Bytes of a stream at most. Bounds the time of a run.
@@ -161,8 +162,8 @@ pub fn part(data: &[u8]) -> bool {
         sealed_key: SEALED_KEY,
     };
     let secret = Secret::fill(|key| key.fill(5));
-    let mut object = Vec::new();
-    let recorded = seal(&header, &secret, part_bytes, place, &mut lengths.pieces(&content), &mut object);
+    let sealing = PartSecret::Catalogue(&secret);
+    let (recorded, mut object) = seal_part(header.clone(), sealing, part_bytes, place, &mut lengths.pieces(&content));
     let padded = padded_length(content.len() as u64, capacity, place);
     assert_eq!(object.len() as u64, segment.object_bytes(padded));
     assert!(object.len() as u64 <= part_bytes, "a part over its size");
@@ -182,26 +183,6 @@ pub fn part(data: &[u8]) -> bool {
     object[at] ^= bits;
     assert!(open(&object, &expected, &secret).is_none(), "a changed byte went unnoticed");
     true
-}
-
-fn seal(
-    header: &Header,
-    secret: &Secret<32>,
-    part_bytes: u64,
-    place: Place,
-    pieces: &mut dyn Iterator<Item = &[u8]>,
-    object: &mut Vec<u8>,
-) -> crate::format::manifest::Part {
-    let mut sink = |bytes: &[u8]| -> Result<(), std::convert::Infallible> {
-        object.extend_from_slice(bytes);
-        Ok(())
-    };
-    let Ok(mut sealer) = PartSealer::begin(header.clone(), PartSecret::Catalogue(secret), part_bytes, &mut sink);
-    for piece in pieces {
-        let Ok(()) = sealer.push(piece, &mut sink);
-    }
-    let Ok(part) = sealer.finish(place, &mut sink);
-    part
 }
 
 fn open(object: &[u8], expected: &Expected<'_>, secret: &Secret<32>) -> Option<Vec<u8>> {

@@ -5,6 +5,7 @@ mod commit;
 mod feed;
 mod layout;
 mod newer;
+mod object;
 mod pace;
 mod parts;
 mod slab;

@@ -16,7 +16,7 @@ use crate::pipeline::World;
 use crate::pipeline::error::RunError;
 use crate::pipeline::pack::PackOptions;
 use crate::pipeline::pack::parts::{Begun, RoleWriter, Series};
-use crate::pipeline::pack::weave::Frame;
+use crate::pipeline::pack::weave::Pending;
 use crate::pipeline::stage::Pool;
 
 /// Where an own block went.
@@ -47,7 +47,7 @@ pub struct Attempt<'a> {
 /// The data parts, and where each block went.
 pub type Written = (Vec<Part>, Vec<Placed>);
 /// The thread that writes the data parts, and the way to it.
-pub type Writing<'scope> = (ScopedJoinHandle<'scope, Result<Written, RunError>>, SyncSender<Option<Frame>>);
+pub type Writing<'scope> = (ScopedJoinHandle<'scope, Result<Written, RunError>>, SyncSender<Option<Pending>>);
 
 impl<'a> Attempt<'a> {
     /// Makes an archive key and seals it to the vault.
@@ -95,7 +95,7 @@ impl<'a> Attempt<'a> {
         &self.template
     }
 
-    /// Starts the thread that writes the data parts from the frames it is sent, whose buffers it gives back. After the last frame comes `None`:
+    /// Starts the thread that writes the data parts from the blocks it is sent, whose buffers it gives back. After the last block comes `None`:
     /// when the sender is gone without, the run has failed, and nothing is finished any more.
     ///
     /// # Errors
@@ -106,18 +106,18 @@ impl<'a> Attempt<'a> {
         ahead: usize,
         buffers: Arc<Pool<Vec<u8>>>,
     ) -> Result<Writing<'scope>, RunError> {
-        let (sender, frames) = sync_channel(ahead);
+        let (sender, blocks) = sync_channel(ahead);
         let write = move || {
             let mut writer = self.role(Role::Data);
             let mut placed = Vec::new();
-            for frame in frames {
-                let Some(frame): Option<Frame> = frame else {
+            for block in blocks {
+                let Some(block): Option<Pending> = block else {
                     return Ok((writer.finish()?, placed));
                 };
-                let frame = frame.take()??;
-                let (part, offset) = writer.frame(&frame)?;
-                placed.push(Placed { part, offset, stored: frame.len() as u32 });
-                buffers.give(frame);
+                let block = block.take()??;
+                let (part, offset) = writer.frame(block.frame())?;
+                placed.push(Placed { part, offset, stored: block.frame().length() as u32 });
+                buffers.give(block.into_buffer());
             }
             Err(RunError::Worker)
         };

@@ -8,6 +8,7 @@ use crate::archive::{ArchiveError, damaged};
 use crate::base::cutter::Cutter;
 use crate::base::size::padme;
 use crate::dump::DumpKind;
+use crate::format::frame::Frame;
 use crate::format::header::Role;
 use crate::format::manifest::{Manifest, Part, Verdict};
 use crate::format::record::{Chunk, OwnBlock, Record, Summary, Usage, encode_all};
@@ -107,7 +108,7 @@ impl Run<'_> {
     fn write_role(&self, attempt: &Attempt<'_>, role: Role, sections: &impl Sections) -> Result<Vec<Part>, RunError> {
         self.world.check_stop()?;
         let mut writer = attempt.role(role);
-        write(sections, attempt.capacity(), &mut |_, frame| writer.frame(frame).map(|_| ()))?;
+        write(sections, attempt.capacity(), &mut |_, frame| writer.frame(Frame::Whole(frame)).map(|_| ()))?;
         let parts = writer.finish()?;
         for part in &parts {
             let name = attempt.template().id.part_name(part.index);

@@ -4,12 +4,13 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::archive::part::{PartSealer, PartSecret};
 use crate::base::limits::HEADER_BYTES;
-use crate::format::frame::Place;
+use crate::format::frame::{Frame, Place};
 use crate::format::header::{Header, Role, SegmentSize};
 use crate::format::manifest::Part;
 use crate::pipeline::World;
 use crate::pipeline::error::RunError;
-use crate::pipeline::port::{StoreError, Upload};
+use crate::pipeline::pack::object::{ObjectWriter, Whole};
+use crate::pipeline::port::StoreError;
 
 /// Objects that an attempt began to write, with the headers that tell them from somebody else's.
 #[derive(Default)]
@@ -67,7 +68,7 @@ pub struct RoleWriter<'a> {
 struct OpenObject {
     name: String,
     sealer: PartSealer,
-    upload: Box<dyn Upload>,
+    object: ObjectWriter,
 }
 
 impl<'a> RoleWriter<'a> {
@@ -86,8 +87,8 @@ impl<'a> RoleWriter<'a> {
     ///
     /// # Errors
     /// The store failed, or the parts are too many.
-    pub fn frame(&mut self, frame: &[u8]) -> Result<(u32, u32), RunError> {
-        if self.open.as_ref().is_some_and(|open| !open.sealer.fits(frame.len())) {
+    pub fn frame(&mut self, frame: Frame<'_>) -> Result<(u32, u32), RunError> {
+        if self.open.as_ref().is_some_and(|open| !open.sealer.fits(frame.length())) {
             self.close(Place::Inner)?;
         }
         let mut open = match self.open.take() {
@@ -95,9 +96,9 @@ impl<'a> RoleWriter<'a> {
             None => self.begin()?,
         };
         let offset = open.sealer.content() as u32;
-        let OpenObject { sealer, upload, .. } = &mut open;
-        sealer.push(frame, &mut |bytes| upload.write(bytes))?;
-        self.series.world.observer.stored(frame.len() as u64);
+        let OpenObject { sealer, object, .. } = &mut open;
+        frame.write(&mut |piece| sealer.push(piece, &mut |segment| object.write(segment)))?;
+        self.series.world.observer.stored(frame.length() as u64);
         self.open = Some(open);
         Ok((self.done.len() as u32, offset))
     }
@@ -120,18 +121,20 @@ impl<'a> RoleWriter<'a> {
         self.series.world.random.fill(&mut salt);
         let header = Header { role: self.role, index, salt, ..self.series.template.clone() };
         let name = header.id.part_name(index);
-        let mut upload = self.series.world.store.create(&name)?;
-        let sealer = PartSealer::begin(header, self.secret, self.series.part_bytes, &mut |bytes| upload.write(bytes))?;
-        Ok(OpenObject { name, sealer, upload })
+        let mut object = ObjectWriter::start(self.series.world.store.create(&name)?)?;
+        let sealer = PartSealer::begin(header, self.secret, self.series.part_bytes);
+        object.write(&mut sealer.header_bytes().to_vec())?;
+        Ok(OpenObject { name, sealer, object })
     }
 
     /// Commits the open part and reads its header back.
     fn close(&mut self, place: Place) -> Result<(), RunError> {
-        let Some(OpenObject { name, sealer, mut upload }) = self.open.take() else {
+        let Some(OpenObject { name, sealer, mut object }) = self.open.take() else {
             return Ok(());
         };
         let header = sealer.header_bytes();
-        let part = sealer.finish(place, &mut |bytes| upload.write(bytes))?;
+        let sealed = sealer.finish(place, &mut |segment| object.write(segment))?;
+        let Whole { digest, upload } = object.finish()?;
         self.series.begun.add(&name, header);
         let committed = upload.commit();
         let stands = self.series.world.store.get(&name, 0, HEADER_BYTES);
@@ -141,7 +144,7 @@ impl<'a> RoleWriter<'a> {
             (Err(error), _) | (Ok(()), Err(error)) => return Err(error.into()),
             (Ok(()), Ok(_)) => return Err(RunError::ReadBack { name }),
         }
-        self.done.push(part);
+        self.done.push(sealed.record(digest));
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use crate::base::id::ChunkId;
 use crate::chunk::compress::{BlockCompressor, ZstdError};
 use crate::chunk::noise::is_noise;
 use crate::crypto::keys::IdsDigest;
-use crate::format::frame::raw_frame_into;
+use crate::format::frame::Frame;
 use crate::index::run::RunTable;
 use crate::pipeline::World;
 use crate::pipeline::error::RunError;
@@ -17,8 +17,32 @@ use crate::pipeline::pack::pace::Pace;
 use crate::pipeline::pack::{BLOCK_PLAIN_TARGET, Run};
 use crate::pipeline::stage::{Job, Pool, Workers};
 
-/// A compressed block on its way to the writer.
-pub type Frame = Job<Result<Vec<u8>, ZstdError>>;
+/// A block on its way to the writer.
+pub enum Block {
+    /// It was compressed: the bytes of its frame.
+    Compressed(Vec<u8>),
+    /// It does not shrink: its plain bytes.
+    Raw(Vec<u8>),
+}
+
+impl Block {
+    /// What is stored of it.
+    pub fn frame(&self) -> Frame<'_> {
+        match self {
+            Block::Compressed(frame) => Frame::Whole(frame),
+            Block::Raw(plain) => Frame::Raw(plain),
+        }
+    }
+
+    /// The memory, for another one.
+    pub fn into_buffer(self) -> Vec<u8> {
+        let (Block::Compressed(buffer) | Block::Raw(buffer)) = self;
+        buffer
+    }
+}
+
+/// A block that is being compressed.
+pub type Pending = Job<Result<Block, ZstdError>>;
 
 /// Where an extent's bytes lie. Own blocks sort before those of earlier backups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,11 +72,10 @@ pub struct Weaver<'a> {
     workers: &'a Workers,
     compressors: Arc<Pool<BlockCompressor>>,
     /// Buffers of blocks and of frames: fresh memory is dearer than copying into it.
-    plain_buffers: Arc<Pool<Vec<u8>>>,
-    frame_buffers: Arc<Pool<Vec<u8>>>,
+    buffers: Arc<Pool<Vec<u8>>>,
     pace: Arc<Pace>,
     block_max: usize,
-    blocks: Option<SyncSender<Option<Frame>>>,
+    blocks: Option<SyncSender<Option<Pending>>>,
     block: Vec<u8>,
     /// What earlier backups hold.
     pub known: Known,
@@ -78,15 +101,14 @@ impl<'a> Weaver<'a> {
         run: &'a Run<'a>,
         known: Known,
         ids: IdsDigest,
-        blocks: SyncSender<Option<Frame>>,
-        frame_buffers: Arc<Pool<Vec<u8>>>,
+        blocks: SyncSender<Option<Pending>>,
+        buffers: Arc<Pool<Vec<u8>>>,
     ) -> Weaver<'a> {
         Weaver {
             world: run.world,
             workers: run.workers,
             compressors: Arc::default(),
-            plain_buffers: Arc::default(),
-            frame_buffers,
+            buffers,
             pace: Arc::clone(&run.pace),
             block_max: run.block_max,
             blocks: Some(blocks),
@@ -172,7 +194,9 @@ impl<'a> Weaver<'a> {
         if self.block.is_empty() {
             return Ok(());
         }
-        let next = self.plain_buffers.take().unwrap_or_else(|| Vec::with_capacity(self.block_max));
+        let mut next = self.buffers.take().unwrap_or_default();
+        next.clear();
+        next.reserve(self.block_max);
         let plain = std::mem::replace(&mut self.block, next);
         self.own_plain.push(plain.len() as u32);
         self.run.close_block();
@@ -180,26 +204,22 @@ impl<'a> Weaver<'a> {
         self.send(Some(job))
     }
 
-    fn send(&self, frame: Option<Frame>) -> Result<(), RunError> {
-        let sent = self.blocks.as_ref().map(|blocks| blocks.send(frame));
+    fn send(&self, block: Option<Pending>) -> Result<(), RunError> {
+        let sent = self.blocks.as_ref().map(|blocks| blocks.send(block));
         if let Some(Ok(())) = sent { Ok(()) } else { Err(RunError::Worker) }
     }
 
     /// Has a block compressed.
-    fn compress(&self, mut plain: Vec<u8>) -> Frame {
+    fn compress(&self, plain: Vec<u8>) -> Pending {
         let (pace, compressors) = (Arc::clone(&self.pace), Arc::clone(&self.compressors));
-        let (plain_buffers, frame_buffers) = (Arc::clone(&self.plain_buffers), Arc::clone(&self.frame_buffers));
+        let buffers = Arc::clone(&self.buffers);
         let level = pace.level();
         self.workers.submit(move || {
-            let mut frame = frame_buffers.take().unwrap_or_default();
             let work = |zstd: &mut BlockCompressor| {
                 zstd.set_level(level)?;
-                pace.work(|| compress(&plain, zstd, &mut frame))
+                pace.work(|| compress(plain, zstd, &buffers))
             };
-            compressors.with(|| BlockCompressor::new(level), work)??;
-            plain.clear();
-            plain_buffers.give(plain);
-            Ok(frame)
+            compressors.with(|| BlockCompressor::new(level), work)?
         })
     }
 
@@ -252,11 +272,13 @@ impl<'a> Weaver<'a> {
     }
 }
 
-/// The frame of a block.
-fn compress(plain: &[u8], zstd: &mut BlockCompressor, frame: &mut Vec<u8>) -> Result<(), ZstdError> {
-    match is_noise(plain, zstd, frame)? {
-        true => raw_frame_into(plain, frame),
-        false => zstd.compress_into(plain, frame)?,
+fn compress(plain: Vec<u8>, zstd: &mut BlockCompressor, buffers: &Pool<Vec<u8>>) -> Result<Block, ZstdError> {
+    let mut frame = buffers.take().unwrap_or_default();
+    if is_noise(&plain, zstd, &mut frame)? {
+        buffers.give(frame);
+        return Ok(Block::Raw(plain));
     }
-    Ok(())
+    zstd.compress_into(&plain, &mut frame)?;
+    buffers.give(plain);
+    Ok(Block::Compressed(frame))
 }
