@@ -42,6 +42,7 @@ mod trust;
 mod unlock;
 mod unpack;
 mod verify;
+pub mod watched;
 mod world;
 
 use std::process::ExitCode;

@@ -17,8 +17,9 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use vault::base::failure::FailureClass;
 use vault::cli::child::{ChildError, Children, Consumer, Producer};
-use vault::cli::control::{Patience, RunControl, Watched};
+use vault::cli::control::{Patience, RunControl};
 use vault::cli::signals::Signals;
+use vault::cli::watched::Watched;
 use vault::pipeline::port::{Control, Stop, Unwatched};
 
 fn sh(script: &str) -> Vec<OsString> {

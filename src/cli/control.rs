@@ -5,27 +5,17 @@
 //!
 //! Rust ignores SIGPIPE, so that a reader who goes away is an error of a write; children get its default back.
 
-use std::io::{self, Read};
-use std::os::fd::AsFd;
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::io::Errno;
-
-use super::child::{ChildError, PIPE_BYTES, Producer};
+use super::child::{ChildError, Producer};
 use super::signals::Signals;
 use crate::pipeline::error::RunError;
 use crate::pipeline::port::{Control, SourceFailed, Stop};
 
-/// How often a read that waits looks whether the run was told to stop.
-const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
-/// A pipe that holds less, a write or two of `pg_dump`, is given some time to fill.
-const GATHERED_BYTES: u64 = 16 << 10;
-/// How long: a tenth of what a pipe of 1 MiB lasts at 100 MB/s.
-const GATHERING: Duration = Duration::from_millis(1);
 /// How often the producer is looked at after its output ended.
 const POLL: Duration = Duration::from_millis(10);
 /// Instead of a time: no byte is waited for.
@@ -100,11 +90,11 @@ impl RunControl {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(NOT_WAITING - 1)
     }
 
-    fn wait_begins(&self) {
+    pub(super) fn wait_begins(&self) {
         self.waiting_since.store(self.now_ms(), Ordering::SeqCst);
     }
 
-    fn wait_ends(&self) {
+    pub(super) fn wait_ends(&self) {
         self.waiting_since.store(NOT_WAITING, Ordering::SeqCst);
     }
 
@@ -124,12 +114,12 @@ impl RunControl {
     }
 
     /// What a read fails with when the run was told to stop.
-    fn check_stop(&self) -> io::Result<()> {
+    pub(super) fn check_stop(&self) -> io::Result<()> {
         self.stop().map_or(Ok(()), |stop| Err(io::Error::other(RunError::Stopped(stop))))
     }
 
     /// What a read that waits fails with, if it must not wait any longer.
-    fn check_wait(&self) -> io::Result<()> {
+    pub(super) fn check_wait(&self) -> io::Result<()> {
         self.check_stop()?;
         match &*self.source() {
             Source::Producer(producer) => match producer.try_wait() {
@@ -191,55 +181,6 @@ impl Control for RunControl {
             Ok(()) => self.accept_producer(),
             Err(reason) => self.fail_producer(reason.clone()),
         }
-        done
-    }
-}
-
-/// The source of a dump, which tells the control when it waits, and stops waiting when the control says so.
-///
-/// The reader must not hold bytes back in a buffer of its own, since the descriptor is asked whether there are any: the output of
-/// `Producer::spawn`, or a `File` made of a duplicate of standard input.
-pub struct Watched<R> {
-    inner: R,
-    control: Arc<RunControl>,
-}
-
-impl<R: Read + AsFd> Watched<R> {
-    /// Watches `inner` for `control`.
-    pub fn new(inner: R, control: Arc<RunControl>) -> Watched<R> {
-        // What is no pipe has no size, and a small pipe is slower, and nothing else.
-        let _ = rustix::pipe::fcntl_setpipe_size(&inner, PIPE_BYTES);
-        Watched { inner, control }
-    }
-
-    /// Returns when a read would not wait, and is worth its while: `pg_dump` writes 4 KiB at a time, and to wake up for each costs more than
-    /// all that is done with them.
-    fn readable(&self) -> io::Result<()> {
-        loop {
-            let mut wait = [PollFd::new(&self.inner, PollFlags::IN)];
-            match rustix::event::poll(&mut wait, Some(&TICK)) {
-                Ok(0) | Err(Errno::INTR) => self.control.check_wait()?,
-                Ok(_) => {
-                    let more_may_come = wait[0].revents() == PollFlags::IN;
-                    let there = rustix::io::ioctl_fionread(&self.inner).unwrap_or(u64::MAX);
-                    if more_may_come && there < GATHERED_BYTES {
-                        thread::sleep(GATHERING);
-                    }
-                    return Ok(());
-                }
-                Err(reason) => return Err(reason.into()),
-            }
-        }
-    }
-}
-
-impl<R: Read + AsFd> Read for Watched<R> {
-    /// Fails when the run is told to stop, also while nothing comes; `Control::stop` then says why.
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.control.check_stop()?;
-        self.control.wait_begins();
-        let done = self.readable().and_then(|()| self.inner.read(buffer));
-        self.control.wait_ends();
         done
     }
 }

@@ -14,8 +14,9 @@ use rustix::fs::{Mode, OFlags};
 
 use crate::base::bytes::to_hex;
 use crate::base::id::ObjectName;
-use crate::cli::control::{RunControl, Watched};
+use crate::cli::control::RunControl;
 use crate::cli::message::CliError;
+use crate::cli::watched::Watched;
 use crate::legacy::Source;
 use crate::legacy::cipher::SALTED;
 use crate::ops::legacy::ImportError;
