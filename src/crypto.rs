@@ -12,6 +12,8 @@
 pub mod age;
 pub mod kdf;
 pub mod keys;
+#[cfg(test)]
+mod known;
 pub mod passphrase;
 mod random;
 pub mod sealed;

@@ -3,10 +3,10 @@
 use chacha20poly1305::aead::AeadInOut;
 use chacha20poly1305::{ChaCha20Poly1305, KeyInit};
 use hmac::{Hmac, Mac};
-use hpke::aead::ChaCha20Poly1305 as HpkeChaCha;
+use hpke::aead::{AeadCtxR, AeadCtxS, ChaCha20Poly1305 as HpkeChaCha};
 use hpke::kdf::HkdfSha256;
 use hpke::kem::XWing;
-use hpke::{Deserializable, Kem, OpModeR, OpModeS, Serializable};
+use hpke::{Deserializable, HpkeError, Kem, OpModeR, OpModeS, Serializable};
 use sha2::Sha256;
 use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::Zeroizing;
@@ -25,6 +25,9 @@ pub const HYBRID_SHARE_BYTES: usize = 1120;
 
 const X25519_INFO: &[u8] = b"age-encryption.org/v1/X25519";
 const HYBRID_INFO: &[u8] = b"age-encryption.org/mlkem768x25519";
+
+type HybridSender = AeadCtxS<HpkeChaCha, HkdfSha256, XWing>;
+type HybridReceiver = AeadCtxR<HpkeChaCha, HkdfSha256, XWing>;
 
 /// Why an age file does not open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -174,19 +177,10 @@ impl FileKey {
         recipient: &[u8],
         fill: &dyn Fn(&mut [u8]),
     ) -> Result<(Vec<u8>, Vec<u8>), AgeCryptoError> {
-        let refused = |_| AgeCryptoError::Recipient;
-        let public_key = <XWing as Kem>::PublicKey::from_bytes(recipient).map_err(refused)?;
         let mut fill = |bytes: &mut [u8]| fill(bytes);
-        let (share, body) = hpke::single_shot_seal_with_rng::<HpkeChaCha, HkdfSha256, XWing>(
-            &OpModeS::Base,
-            &public_key,
-            HYBRID_INFO,
-            self.0.expose(),
-            &[],
-            &mut Rng(&mut fill),
-        )
-        .map_err(refused)?;
-        Ok((share.to_bytes().to_vec(), body))
+        let sent = hybrid_sender(recipient, HYBRID_INFO, &mut fill);
+        let wrapped = sent.and_then(|(share, mut context)| Ok((share, context.seal(self.0.expose(), &[])?)));
+        wrapped.map_err(|_| AgeCryptoError::Recipient)
     }
 
     /// Unwraps the key with an identity of X-Wing. `None` when it is wrapped for another one.
@@ -203,17 +197,37 @@ impl FileKey {
         if !StaticSecret::from([0; 32]).diffie_hellman(&point).was_contributory() {
             return Err(AgeCryptoError::LowOrder);
         }
-        let opened = <XWing as Kem>::PrivateKey::from_bytes(identity.expose()).and_then(|private_key| {
-            let share = <XWing as Kem>::EncappedKey::from_bytes(share)?;
-            let mode = OpModeR::Base;
-            hpke::single_shot_open::<HpkeChaCha, HkdfSha256, XWing>(&mode, &private_key, &share, HYBRID_INFO, body, &[])
-        });
+        let received = hybrid_receiver(identity, share, HYBRID_INFO);
+        let opened = received.and_then(|mut context| context.open(body, &[]));
         let opened = opened.ok().map(Zeroizing::new);
         Ok(opened.and_then(|plain| {
             let plain: &[u8; 16] = plain.as_slice().try_into().ok()?;
             Some(FileKey(Secret::fill(|bytes| bytes.copy_from_slice(plain))))
         }))
     }
+}
+
+/// The end of HPKE that seals: what it encapsulated, and its context. Both ends take any `info`, so that published vectors can be told to
+/// them.
+pub(super) fn hybrid_sender(
+    recipient: &[u8],
+    info: &[u8],
+    random: &mut dyn FnMut(&mut [u8]),
+) -> Result<(Vec<u8>, HybridSender), HpkeError> {
+    let public_key = <XWing as Kem>::PublicKey::from_bytes(recipient)?;
+    let sent = hpke::setup_sender_with_rng(&OpModeS::Base, &public_key, info, &mut Rng(random));
+    let (share, context): (<XWing as Kem>::EncappedKey, HybridSender) = sent?;
+    Ok((share.to_bytes().to_vec(), context))
+}
+
+/// The end that opens.
+pub(super) fn hybrid_receiver(
+    identity: &Secret<32>,
+    share: &[u8; HYBRID_SHARE_BYTES],
+    info: &[u8],
+) -> Result<HybridReceiver, HpkeError> {
+    let private_key = <XWing as Kem>::PrivateKey::from_bytes(identity.expose())?;
+    hpke::setup_receiver(&OpModeR::Base, &private_key, &Deserializable::from_bytes(share)?, info)
 }
 
 /// The key that wraps the file key.

@@ -1,9 +1,9 @@
 //! The sealed archive key: HPKE (RFC 9180) in mode_psk, one message, 80 bytes (spec/keys.md).
 
-use hpke::aead::AesGcm256;
+use hpke::aead::{AeadCtxR, AeadCtxS, AesGcm256};
 use hpke::kdf::HkdfSha256;
 use hpke::kem::X25519HkdfSha256;
-use hpke::{Deserializable, OpModeR, OpModeS, PskBundle, Serializable};
+use hpke::{Deserializable, HpkeError, OpModeR, OpModeS, PskBundle, Serializable};
 use zeroize::Zeroizing;
 
 use crate::base::id::BackupId;
@@ -16,6 +16,8 @@ use crate::crypto::secret::Secret;
 pub const SEALED_BYTES: usize = 80;
 
 type Enc = <X25519HkdfSha256 as hpke::Kem>::EncappedKey;
+type Sender = AeadCtxS<AesGcm256, HkdfSha256, X25519HkdfSha256>;
+type Receiver = AeadCtxR<AesGcm256, HkdfSha256, X25519HkdfSha256>;
 
 /// The sealed key was not made for this backup with this vault key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,20 +34,12 @@ pub fn seal(
     archive_key: &ArchiveKey,
     random: &mut dyn FnMut(&mut [u8]),
 ) -> Result<[u8; SEALED_BYTES], SealedKeyError> {
-    let psk_id = psk_id(&keys.fingerprint);
-    let mode = OpModeS::Psk(PskBundle::new(keys.psk.expose(), &psk_id).map_err(|_| SealedKeyError)?);
-    let public_key = Deserializable::from_bytes(&keys.public_key).map_err(|_| SealedKeyError)?;
-    let (enc, sealed) = hpke::single_shot_seal_with_rng::<AesGcm256, HkdfSha256, X25519HkdfSha256>(
-        &mode,
-        &public_key,
-        &info(&keys.scope, id),
-        archive_key.expose(),
-        &[],
-        &mut Rng(random),
-    )
-    .map_err(|_| SealedKeyError)?;
+    let psk = (keys.psk.expose(), psk_id(&keys.fingerprint));
+    let sent = sender(&keys.public_key, &psk, &info(&keys.scope, id), random);
+    let (enc, mut context) = sent.map_err(|_| SealedKeyError)?;
+    let sealed = context.seal(archive_key.expose(), &[]).map_err(|_| SealedKeyError)?;
     let mut bytes = [0; SEALED_BYTES];
-    bytes[..32].copy_from_slice(&enc.to_bytes());
+    bytes[..32].copy_from_slice(&enc);
     bytes[32..].copy_from_slice(&sealed);
     Ok(bytes)
 }
@@ -55,22 +49,41 @@ pub fn seal(
 /// # Errors
 /// It was sealed for another backup, to another key, or was changed.
 pub fn open(keys: &VaultKeys, id: &BackupId, sealed: &[u8; SEALED_BYTES]) -> Result<ArchiveKey, SealedKeyError> {
-    let psk_id = psk_id(&keys.pack.fingerprint);
-    let mode = OpModeR::Psk(PskBundle::new(keys.pack.psk.expose(), &psk_id).map_err(|_| SealedKeyError)?);
-    let private_key = Deserializable::from_bytes(keys.private_key.expose()).map_err(|_| SealedKeyError)?;
-    let enc = Enc::from_bytes(&sealed[..32]).map_err(|_| SealedKeyError)?;
-    let plain = hpke::single_shot_open::<AesGcm256, HkdfSha256, X25519HkdfSha256>(
-        &mode,
-        &private_key,
-        &enc,
-        &info(&keys.pack.scope, id),
-        &sealed[32..],
-        &[],
-    )
-    .map(Zeroizing::new)
-    .map_err(|_| SealedKeyError)?;
+    let (enc, message) = sealed.split_first_chunk::<32>().ok_or(SealedKeyError)?;
+    let psk = (keys.pack.psk.expose(), psk_id(&keys.pack.fingerprint));
+    let received = receiver(&keys.private_key, &psk, &info(&keys.pack.scope, id), enc);
+    let plain = received.and_then(|mut context| context.open(message, &[])).map_err(|_| SealedKeyError)?;
+    let plain = Zeroizing::new(plain);
     let plain: &[u8; 32] = plain.as_slice().try_into().map_err(|_| SealedKeyError)?;
     Ok(ArchiveKey::new(keys.pack.scope, *id, Secret::fill(|bytes| bytes.copy_from_slice(plain))))
+}
+
+/// A PSK and its id.
+pub(super) type Psk<'a> = (&'a [u8; 32], Vec<u8>);
+
+/// The end that seals: what it encapsulated, and its context. Both ends take any `info`, so that the RFC's vectors can be told to them.
+pub(super) fn sender(
+    public_key: &[u8; 32],
+    psk: &Psk,
+    info: &[u8],
+    random: &mut dyn FnMut(&mut [u8]),
+) -> Result<([u8; 32], Sender), HpkeError> {
+    let mode = OpModeS::Psk(PskBundle::new(psk.0, &psk.1)?);
+    let public_key = Deserializable::from_bytes(public_key)?;
+    let (enc, context): (Enc, Sender) = hpke::setup_sender_with_rng(&mode, &public_key, info, &mut Rng(random))?;
+    Ok((enc.to_bytes().into(), context))
+}
+
+/// The end that opens.
+pub(super) fn receiver(
+    private_key: &Secret<32>,
+    psk: &Psk,
+    info: &[u8],
+    enc: &[u8; 32],
+) -> Result<Receiver, HpkeError> {
+    let mode = OpModeR::Psk(PskBundle::new(psk.0, &psk.1)?);
+    let private_key = Deserializable::from_bytes(private_key.expose())?;
+    hpke::setup_receiver(&mode, &private_key, &Enc::from_bytes(enc)?, info)
 }
 
 fn info(scope: &Scope, id: &BackupId) -> Vec<u8> {
