@@ -17,6 +17,8 @@ mod edges;
 mod escrow;
 #[path = "cli/keys.rs"]
 mod keys;
+#[path = "cli/kills.rs"]
+mod kills;
 #[path = "cli/legacy.rs"]
 mod legacy;
 #[path = "cli/legacy_damage.rs"]

@@ -3,10 +3,12 @@
 //! The first place that has one decides: the command line, the environment, `$CREDENTIALS_DIRECTORY` (systemd), the default key file, a
 //! prompt on the terminal. A passphrase is never an argument and never in the environment: both are there for others to see.
 
+mod file;
+
 use std::ffi::{OsStr, OsString};
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::Read;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -23,6 +25,7 @@ use crate::keys::packing::PackRing;
 use crate::keys::ring::Keyring;
 use crate::keys::slots::Passphrase;
 use crate::legacy::derive::LegacyKey;
+pub use file::{replace_secret, write_secret};
 
 /// Permissions that nobody but the owner may have.
 const OTHERS: u32 = 0o066;
@@ -329,56 +332,4 @@ impl Drop for Silence {
         // A terminal that is gone needs nothing.
         let _ = rustix::termios::tcsetattr(&self.terminal, OptionalActions::Now, &self.before);
     }
-}
-
-/// Writes a new file that only its owner can read, durably.
-///
-/// # Errors
-/// There is a file of that name, or it cannot be written.
-pub fn write_secret(path: &Path, text: &[u8]) -> std::io::Result<()> {
-    create_secret(path, text)?;
-    sync_directory(path)
-}
-
-/// Puts a text in the place of a file that only its owner can read, durably: at any time it is the old one or the new one. Owner and
-/// mode stay, and a link still leads there.
-///
-/// # Errors
-/// It cannot be written.
-pub fn replace_secret(path: &Path, text: &[u8]) -> std::io::Result<()> {
-    let path = path.canonicalize()?;
-    let before = path.metadata()?;
-    let temporary = path.with_added_extension(format!("{}.tmp", std::process::id()));
-    create_secret(&temporary, text)?;
-    let keep = |file: File| {
-        std::os::unix::fs::fchown(&file, Some(before.uid()), Some(before.gid()))?;
-        file.set_permissions(Permissions::from_mode(before.mode() & 0o7700))?;
-        std::fs::rename(&temporary, &path)
-    };
-    let replaced = File::open(&temporary).and_then(keep);
-    if replaced.is_err() {
-        let _ = std::fs::remove_file(&temporary);
-    }
-    replaced?;
-    sync_directory(&path)
-}
-
-fn create_secret(path: &Path, text: &[u8]) -> std::io::Result<()> {
-    use std::io::Write;
-    let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
-    let written = file.write_all(text).and_then(|()| file.sync_all());
-    if written.is_err() {
-        // Half a key would only get in the way.
-        let _ = std::fs::remove_file(path);
-    }
-    written
-}
-
-/// Makes the name of a file durable.
-fn sync_directory(path: &Path) -> std::io::Result<()> {
-    let directory = match path.parent() {
-        Some(directory) if !directory.as_os_str().is_empty() => directory,
-        _ => Path::new("."),
-    };
-    File::open(directory)?.sync_all()
 }

@@ -94,7 +94,9 @@ fn hint_of_slot(error: &CliError) -> Option<&'static str> {
         }
         CliError::NoNewSlot => "say for whom: `--passphrase`, `--recipient age1…` or `--recipients-file FILE`",
         CliError::LastSlot => "add another one first with `vault key add`",
-        CliError::NoSlotOf(_) => "`vault key list` shows the slots",
+        CliError::NoSlotOf(_) => {
+            "`vault key list` shows the slots; after a run that was cut short, `vault key rewrap` goes on"
+        }
         CliError::Unslotted => "add one with `vault key add`",
         CliError::NoIdentity(_) => "name the file that `age-keygen` made, with its line `AGE-SECRET-KEY-…`",
         CliError::WrongIdentity => "try another identity, the key file, or a passphrase; `vault show` lists the slots",

@@ -133,6 +133,7 @@ fn remarks(command: &Check, database: &Database, now: u64) -> Vec<String> {
         lines.push(format!("  {} opens with key {found}, not vouched for: anyone can make such a backup", audit.id));
         lines.push("    compare it with the fingerprint in escrow, and give that one as --fingerprint".into());
     }
+    lines.extend(behind(database));
     if let Some(epoch) = database.two_keys() {
         lines.push(format!(
             "  backups of epoch {epoch} show two fingerprints: one of them is forged, or of another key"
@@ -156,6 +157,17 @@ fn remarks(command: &Check, database: &Database, now: u64) -> Vec<String> {
         lines.push(format!("  {name} last opened everything: {when}{trust}{overdue}"));
     }
     lines
+}
+
+/// Which backups a change of the slots has not reached.
+fn behind(database: &Database) -> Option<String> {
+    let manifests = database.audits.iter().filter_map(|audit| audit.manifest.as_ref());
+    let old = manifests.filter(|manifest| manifest.generation < database.newest_generation(manifest.epoch)).count();
+    let all = database.audits.len();
+    let line = format!(
+        "  {old} of {all} backups have slots of an earlier generation, and open with what was removed since: `vault key rewrap`"
+    );
+    (old > 0).then_some(line)
 }
 
 fn document(command: &Check, databases: &[Database], now: u64) -> Value {
