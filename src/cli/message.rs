@@ -137,6 +137,9 @@ pub enum CliError {
     /// There is no such slot.
     #[error("the key file has no slot `{0}`")]
     NoSlotOf(String),
+    /// The slots of a pack-only key are copies.
+    #[error("the key file `{}` holds a pack-only key, and slots are those of the full one", .0.display())]
+    PackOnlySlots(PathBuf),
     /// Backups would be left without a slot.
     #[error("the key file has no slot, and those of backups are not replaced by none")]
     Unslotted,
@@ -301,7 +304,10 @@ impl CliError {
             CliError::Paper(reason) => reason.class(),
             CliError::KeyFileTooLong(_) | CliError::SheetsTooLong(_) | CliError::TypedTooLong => FailureClass::Limit,
             CliError::Identity { .. } => FailureClass::Damaged,
-            CliError::WrongIdentity | CliError::NoAgeSlots | CliError::Fingerprint { .. } => FailureClass::WrongKey,
+            CliError::WrongIdentity
+            | CliError::NoAgeSlots
+            | CliError::Fingerprint { .. }
+            | CliError::PackOnlySlots(_) => FailureClass::WrongKey,
             CliError::WrongPassphrase | CliError::NoSlots | CliError::OnlyParts | CliError::OtherGuid { .. } => {
                 FailureClass::WrongKey
             }

@@ -4,6 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
+use crate::parts::dump;
 use crate::place::{Place, noise, run};
 
 /// A place whose host has `host.key`, made from `key`.
@@ -51,11 +52,13 @@ fn a_host_packs_lists_and_verifies_digests() {
     assert_eq!(place.unpack("latest").out, [&dump[..], b"more"].concat(), "the full key opens what the host packed");
 }
 
+const X25519: &str = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj";
+
 #[test]
 fn a_host_reads_nothing() {
     let place = with_host();
-    let theirs = place.pack(&[], b"theirs");
-    let own = run(on_host(&place, &["pack", "-q"]), b"own");
+    let theirs = place.pack(&[], dump(&[1, 2, 3]).as_bytes());
+    let own = run(on_host(&place, &["pack", "-q"]), dump(&[1, 2, 3, 4]).as_bytes());
     let own = String::from_utf8(own.out).unwrap().trim().to_owned();
     let before = place.objects();
     let mut tried = 0;
@@ -65,18 +68,71 @@ fn a_host_reads_nothing() {
         &["unpack", "latest"],
         &["unpack", "latest", "-o", "out"],
         &["unpack", "latest", "--check-first"],
+        &["unpack", "latest", "--table", "public.orders"],
+        &["unpack", "latest", "--table", "public.orders", "-o", "out"],
+        &["show", "latest", "--contents"],
+        &["show", &own, "--contents", "--json"],
+        &["diff", &theirs, &own],
         &["rebuild-manifest", &own],
         &["key", "pack-only"],
+        &["key", "export", "--paper", "-o", "out"],
+        &["key", "export", "--as-file", "-o", "out"],
+        &["key", "export", "--shares", "3", "--threshold", "2"],
     ] {
         let ran = run(on_host(&place, arguments), b"");
         ran.fails(&arguments.join(" "), 12, "the key file `");
         assert!(ran.err.contains("it holds a pack-only key, which writes backups and opens none"), "{}", ran.err);
-        assert!(ran.out.is_empty(), "{arguments:?} released something");
+        assert!(ran.out.is_empty() && !ran.err.contains("orders"), "{arguments:?} released something: {ran:?}");
         tried += 1;
     }
-    assert_eq!(tried, 7);
+    assert_eq!(tried, 15);
+    for arguments in [["key", "check"].as_slice(), &["key", "check", "--index", "--probe", "9"]] {
+        let checked = run(on_host(&place, arguments), b"");
+        let told = String::from_utf8(checked.out).unwrap();
+        assert_eq!((checked.code, told.matches("not opened\n").count()), (Some(0), 2), "{told}{}", checked.err);
+        assert!(told.contains("2 looked at, nothing was opened") && told.contains("no key was used"), "{told}");
+        assert!(checked.err.contains("a pack-only key opens no backup"), "{}", checked.err);
+    }
     assert_eq!(place.objects(), before);
     assert!(!place.path("out").exists());
+    // With the full key all of it is there.
+    assert!(place.ok(&["show", "latest", "--contents"], b"").contains("orders"));
+    assert!(place.ok(&["unpack", "-q", "latest", "--table", "public.orders"], b"").contains("COPY public.orders"));
+}
+
+/// Its slots are those of the day it was made: whoever wants others changes the full key, and is told so.
+#[test]
+fn a_host_changes_no_slots() {
+    let place = Place::with_key();
+    place.ok(&["key", "add", "--recipient", X25519], b"");
+    place.ok(&["key", "pack-only", "-o", "host.key"], b"");
+    let id = place.pack(&[], b"a dump");
+    let state =
+        || [place.path("host.key"), place.store().join(format!("{id}.json"))].map(|path| fs::read(path).unwrap());
+    let before = state();
+    let slots: serde_json::Value = serde_json::from_str(&place.ok(&["key", "list", "--json"], b"")).unwrap();
+    let slot = slots["slots"][0]["id"].as_str().unwrap();
+    let mut tried = 0;
+    for arguments in [
+        ["key", "list"].as_slice(),
+        &["key", "add", "--recipient", X25519],
+        &["key", "add", "--recipient", X25519, "--rewrap"],
+        &["key", "remove", slot],
+        &["key", "remove", slot, "--rewrap"],
+        &["key", "rotate", "--recipient", X25519, "--rewrap"],
+        &["key", "rotate", "--recipient", X25519, "--new-epoch"],
+        &["key", "rewrap"],
+        &["key", "rewrap", "--force"],
+    ] {
+        let ran = run(on_host(&place, arguments), b"");
+        ran.fails(&arguments.join(" "), 12, "the key file `");
+        assert!(ran.err.contains("holds a pack-only key, and slots are those of the full one"), "{}", ran.err);
+        assert!(ran.err.contains("make the host's anew with `vault key pack-only`"), "{}", ran.err);
+        assert!(ran.out.is_empty(), "{ran:?}");
+        tried += 1;
+    }
+    assert_eq!(tried, 9);
+    assert!(state() == before, "a refusal changed something");
 }
 
 #[test]

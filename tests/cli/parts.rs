@@ -14,7 +14,7 @@ fn rows(table: &str, rows: &[u64]) -> String {
 }
 
 /// A dump of one database.
-fn dump(orders: &[u64]) -> String {
+pub fn dump(orders: &[u64]) -> String {
     [HEAD, TABLES, &rows("orders", orders), &rows("child", &[7]), END].concat()
 }
 

@@ -88,6 +88,9 @@ impl KeyFile {
     }
 
     fn refused(&self, reason: KeyError) -> CliError {
-        CliError::KeyFile { path: self.path.clone(), reason }
+        match reason {
+            KeyError::PackOnly => CliError::PackOnlySlots(self.path.clone()),
+            reason => CliError::KeyFile { path: self.path.clone(), reason },
+        }
     }
 }

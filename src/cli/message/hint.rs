@@ -97,6 +97,9 @@ fn hint_of_slot(error: &CliError) -> Option<&'static str> {
         CliError::NoSlotOf(_) => {
             "`vault key list` shows the slots; after a run that was cut short, `vault key rewrap` goes on"
         }
+        CliError::PackOnlySlots(_) => {
+            "name the full key file with `--key-file`, and make the host's anew with `vault key pack-only`"
+        }
         CliError::Unslotted => "add one with `vault key add`",
         CliError::NoIdentity(_) => "name the file that `age-keygen` made, with its line `AGE-SECRET-KEY-…`",
         CliError::WrongIdentity => "try another identity, the key file, or a passphrase; `vault show` lists the slots",
