@@ -4,7 +4,7 @@ use hkdf::Hkdf;
 use sha2::Sha256;
 
 use crate::base::id::Guid;
-use crate::crypto::secret::Secret;
+use crate::crypto::secret::{Secret, on_wiped_stack};
 
 /// X25519 private key of a guid and epoch.
 pub const X25519: &str = "vault/v1/x25519";
@@ -79,9 +79,11 @@ impl Scope {
 /// `N` bytes of HKDF-SHA256; `info` is concatenated.
 pub fn derive<const N: usize>(key: &[u8], salt: &[u8], info: &[&[u8]]) -> Secret<N> {
     const { assert!(N <= 255 * 32, "RFC 5869: at most 255 hashes") };
-    Secret::fill(|bytes| {
-        let filled = Hkdf::<Sha256>::new(Some(salt), key).expand_multi_info(info, bytes);
-        // The only error is a length over the limit, which the assertion above excludes.
-        debug_assert!(filled.is_ok());
+    on_wiped_stack::<4, _>(|| {
+        Secret::fill(|bytes| {
+            let filled = Hkdf::<Sha256>::new(Some(salt), key).expand_multi_info(info, bytes);
+            // The only error is a length over the limit, which the assertion above excludes.
+            debug_assert!(filled.is_ok());
+        })
     })
 }

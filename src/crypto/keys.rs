@@ -10,7 +10,7 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::base::bytes::to_hex;
 use crate::base::id::{BackupId, ChunkId};
 use crate::crypto::kdf::{self, Scope, derive};
-use crate::crypto::secret::{Secret, equal};
+use crate::crypto::secret::{Secret, equal, on_wiped_stack};
 
 /// Says which vault key a backup needs. Public.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -78,10 +78,10 @@ impl VaultKeys {
 }
 
 fn hmac(key: &Secret<32>, body: &[u8]) -> [u8; 32] {
-    match <Hmac<Sha256> as KeyInit>::new_from_slice(key.expose()) {
+    on_wiped_stack::<4, _>(|| match <Hmac<Sha256> as KeyInit>::new_from_slice(key.expose()) {
         Ok(mac) => mac.chain_update(body).finalize().into_bytes().into(),
         Err(_) => unreachable!("HMAC takes keys of any length (RFC 2104)"),
-    }
+    })
 }
 
 impl MasterKey {
@@ -90,7 +90,8 @@ impl MasterKey {
         let scope = self.scope.bytes();
         let key = |label: &str| derive::<32>(self.secret.expose(), &[], &[label.as_bytes(), &scope]);
         let private_key = key(kdf::X25519);
-        let public_key = PublicKey::from(&StaticSecret::from(*private_key.expose())).to_bytes();
+        let public_key = || PublicKey::from(&StaticSecret::from(*private_key.expose())).to_bytes();
+        let public_key = on_wiped_stack::<8, _>(public_key);
         let fingerprint = derive::<16>(self.secret.expose(), &[], &[kdf::FINGERPRINT.as_bytes(), &scope]);
         VaultKeys {
             pack: PackKeys {

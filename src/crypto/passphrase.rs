@@ -5,7 +5,7 @@ use aes_gcm::{Aes256Gcm, KeyInit};
 
 use crate::base::limits::argon2_is_within_limits;
 use crate::crypto::kdf::{SLOT, Scope, derive};
-use crate::crypto::secret::{Secret, equal};
+use crate::crypto::secret::{Secret, equal, on_wiped_stack};
 
 /// Plaintext of a slot: guid (16) ‖ epoch (4) ‖ MK (32).
 pub const KEY_LINE_BYTES: usize = 52;
@@ -107,7 +107,10 @@ impl Root {
 
     /// Wraps a key line.
     pub fn wrap(&self, scope: Scope, cost: Cost, salt: [u8; 16], line: &[u8; KEY_LINE_BYTES]) -> Wrapped {
-        let context = context(scope, cost, &salt);
+        on_wiped_stack::<4, _>(|| self.wrap_line(context(scope, cost, &salt), cost, salt, line))
+    }
+
+    fn wrap_line(&self, context: Vec<u8>, cost: Cost, salt: [u8; 16], line: &[u8; KEY_LINE_BYTES]) -> Wrapped {
         let (cipher, commitment) = self.keys(&context);
         let mut sealed = [0; WRAPPED_BYTES];
         let (text, tag) = sealed.split_at_mut(KEY_LINE_BYTES);
@@ -124,8 +127,11 @@ impl Root {
     /// # Errors
     /// `WrongPassphrase` by the commitment, before anything is decrypted; `Damaged`.
     pub fn unwrap(&self, scope: Scope, slot: &Wrapped) -> Result<Secret<KEY_LINE_BYTES>, SlotError> {
-        let context = context(scope, slot.cost, &slot.salt);
-        let (cipher, commitment) = self.keys(&context);
+        on_wiped_stack::<4, _>(|| self.unwrap_line(&context(scope, slot.cost, &slot.salt), slot))
+    }
+
+    fn unwrap_line(&self, context: &[u8], slot: &Wrapped) -> Result<Secret<KEY_LINE_BYTES>, SlotError> {
+        let (cipher, commitment) = self.keys(context);
         if !equal(&commitment, &slot.commitment) {
             return Err(SlotError::WrongPassphrase);
         }
@@ -134,7 +140,7 @@ impl Root {
         let mut opened = Ok(());
         let line = Secret::fill(|line| {
             line.copy_from_slice(sealed);
-            opened = cipher.decrypt_inout_detached(&[0; 12].into(), &context, line.as_mut_slice().into(), &tag.into());
+            opened = cipher.decrypt_inout_detached(&[0; 12].into(), context, line.as_mut_slice().into(), &tag.into());
         });
         opened.map(|()| line).map_err(|_| SlotError::Damaged)
     }

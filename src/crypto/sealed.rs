@@ -10,7 +10,7 @@ use crate::base::id::BackupId;
 use crate::crypto::kdf::{ARCHIVE_KEY, PSK_ID, Scope};
 use crate::crypto::keys::{ArchiveKey, Fingerprint, PackKeys, VaultKeys};
 use crate::crypto::random::Rng;
-use crate::crypto::secret::Secret;
+use crate::crypto::secret::{Secret, on_wiped_stack};
 
 /// enc (32) ‖ ciphertext (32) ‖ tag (16).
 pub const SEALED_BYTES: usize = 80;
@@ -35,9 +35,11 @@ pub fn seal(
     random: &mut dyn FnMut(&mut [u8]),
 ) -> Result<[u8; SEALED_BYTES], SealedKeyError> {
     let psk = (keys.psk.expose(), psk_id(&keys.fingerprint));
-    let sent = sender(&keys.public_key, &psk, &info(&keys.scope, id), random);
-    let (enc, mut context) = sent.map_err(|_| SealedKeyError)?;
-    let sealed = context.seal(archive_key.expose(), &[]).map_err(|_| SealedKeyError)?;
+    let seal = || {
+        let (enc, mut context) = sender(&keys.public_key, &psk, &info(&keys.scope, id), random)?;
+        Ok((enc, context.seal(archive_key.expose(), &[])?))
+    };
+    let (enc, sealed) = on_wiped_stack::<16, _>(seal).map_err(|_: HpkeError| SealedKeyError)?;
     let mut bytes = [0; SEALED_BYTES];
     bytes[..32].copy_from_slice(&enc);
     bytes[32..].copy_from_slice(&sealed);
@@ -51,9 +53,8 @@ pub fn seal(
 pub fn open(keys: &VaultKeys, id: &BackupId, sealed: &[u8; SEALED_BYTES]) -> Result<ArchiveKey, SealedKeyError> {
     let (enc, message) = sealed.split_first_chunk::<32>().ok_or(SealedKeyError)?;
     let psk = (keys.pack.psk.expose(), psk_id(&keys.pack.fingerprint));
-    let received = receiver(&keys.private_key, &psk, &info(&keys.pack.scope, id), enc);
-    let plain = received.and_then(|mut context| context.open(message, &[])).map_err(|_| SealedKeyError)?;
-    let plain = Zeroizing::new(plain);
+    let open = || receiver(&keys.private_key, &psk, &info(&keys.pack.scope, id), enc)?.open(message, &[]);
+    let plain = on_wiped_stack::<16, _>(open).map(Zeroizing::new).map_err(|_| SealedKeyError)?;
     let plain: &[u8; 32] = plain.as_slice().try_into().map_err(|_| SealedKeyError)?;
     Ok(ArchiveKey::new(keys.pack.scope, *id, Secret::fill(|bytes| bytes.copy_from_slice(plain))))
 }

@@ -31,6 +31,24 @@ impl<const N: usize> Drop for Secret<N> {
     }
 }
 
+/// Does something with secrets, and overwrites what it left on the stack, `KIB` KiB deep: values that the crates move around, and what the
+/// compiler spilled. What comes back must hold its secrets elsewhere.
+pub fn on_wiped_stack<const KIB: usize, T>(work: impl FnOnce() -> T) -> T {
+    #[inline(never)]
+    fn apart<T>(work: impl FnOnce() -> T) -> T {
+        work()
+    }
+    #[inline(never)]
+    fn wipe<const KIB: usize>() {
+        // It lies where the frames of the work lay.
+        let mut stack = [[0_u64; 128]; KIB];
+        stack.as_flattened_mut().zeroize();
+    }
+    let done = apart(work);
+    wipe::<KIB>();
+    done
+}
+
 /// Compares in time that does not depend on the contents.
 pub fn equal(left: &[u8], right: &[u8]) -> bool {
     left.ct_eq(right).into()

@@ -6,7 +6,7 @@ use aes_gcm::aead::AeadInOut;
 use aes_gcm::{Aes256Gcm, KeyInit};
 
 use crate::base::limits::TAG_BYTES;
-use crate::crypto::secret::Secret;
+use crate::crypto::secret::{Secret, on_wiped_stack};
 
 /// Whether a segment is the last of its part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,19 +25,20 @@ pub struct SegmentError {
     pub index: u64,
 }
 
-/// Seals and opens the segments of one part. The expanded key is zeroised when dropped.
-pub struct SegmentCipher(Aes256Gcm);
+/// Seals and opens the segments of one part. The expanded key is zeroised when dropped, and does not move, which would leave copies.
+pub struct SegmentCipher(Box<Aes256Gcm>);
 
 impl SegmentCipher {
     /// A cipher under the key of one part.
     pub fn new(key: &Secret<32>) -> SegmentCipher {
-        SegmentCipher(Aes256Gcm::new(key.expose().into()))
+        SegmentCipher(on_wiped_stack::<4, _>(|| Box::new(Aes256Gcm::new(key.expose().into()))))
     }
 
     /// Encrypts the buffer in place and appends the tag.
     pub fn seal(&self, index: u64, position: Position, buffer: &mut Vec<u8>) {
-        let sealed = self.0.encrypt_inout_detached(&nonce(index, position).into(), &[], buffer.as_mut_slice().into());
-        match sealed {
+        let text = buffer.as_mut_slice().into();
+        let seal = || self.0.encrypt_inout_detached(&nonce(index, position).into(), &[], text);
+        match on_wiped_stack::<4, _>(seal) {
             Ok(tag) => buffer.extend_from_slice(&tag),
             // GCM refuses only what is longer than 2^36 bytes; a segment has at most 2^20.
             Err(_) => unreachable!("a segment is far below the limit of SP 800-38D"),
@@ -52,7 +53,8 @@ impl SegmentCipher {
         let opened = match buffer.split_last_chunk_mut::<TAG_BYTES>() {
             Some((text, tag)) => {
                 let tag = (*tag).into();
-                self.0.decrypt_inout_detached(&nonce(index, position).into(), &[], text.into(), &tag).is_ok()
+                let open = || self.0.decrypt_inout_detached(&nonce(index, position).into(), &[], text.into(), &tag);
+                on_wiped_stack::<4, _>(open).is_ok()
             }
             None => false,
         };

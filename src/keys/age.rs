@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use crate::base::failure::FailureClass;
 use crate::crypto::age::{AgeCryptoError, BODY_BYTES, FileKey, HYBRID_SHARE_BYTES};
-use crate::crypto::secret::Secret;
+use crate::crypto::secret::{Secret, on_wiped_stack};
 use crate::format::age::name::{IdentityName, RecipientName};
 use crate::format::age::{AgeFile, NONCE_BYTES, Stanza, armor, encode_maced, from_base64, join, to_base64};
 use crate::format::{FormatError, damaged};
@@ -86,7 +86,7 @@ enum Kind {
 impl Identity {
     /// The identity of a line of an identity file. `None` when the line is of another kind.
     pub fn parse(line: &str) -> Option<Identity> {
-        let secret = |bytes: Zeroizing<[u8; 32]>| Secret::fill(|secret| secret.copy_from_slice(bytes.as_slice()));
+        let secret = |bytes: Box<Zeroizing<[u8; 32]>>| Secret::fill(|secret| secret.copy_from_slice(bytes.as_slice()));
         Some(Identity(match IdentityName::parse(line)? {
             IdentityName::X25519(bytes) => Kind::X25519(secret(bytes)),
             IdentityName::Hybrid(bytes) => Kind::Hybrid(secret(bytes)),
@@ -114,6 +114,11 @@ impl Identity {
 /// # Errors
 /// `Crypto` when the recipient is not a key that can be sealed to.
 pub fn seal(recipient: &RecipientName, plain: &[u8], fill: &dyn Fn(&mut [u8])) -> Result<String, AgeError> {
+    // X-Wing takes much of it.
+    on_wiped_stack::<64, _>(|| seal_file(recipient, plain, fill))
+}
+
+fn seal_file(recipient: &RecipientName, plain: &[u8], fill: &dyn Fn(&mut [u8])) -> Result<String, AgeError> {
     let file_key = FileKey::random(fill);
     let (kind, share, body) = match recipient {
         RecipientName::X25519(key) => {
@@ -136,6 +141,10 @@ pub fn seal(recipient: &RecipientName, plain: &[u8], fill: &dyn Fn(&mut [u8])) -
 /// # Errors
 /// It is not legal, for somebody else, or was changed.
 pub fn open(identities: &[Identity], text: &[u8]) -> Result<Zeroizing<Vec<u8>>, AgeError> {
+    on_wiped_stack::<64, _>(|| open_file(identities, text))
+}
+
+fn open_file(identities: &[Identity], text: &[u8]) -> Result<Zeroizing<Vec<u8>>, AgeError> {
     let armored = text.trim_ascii_start().starts_with(armor::BEGIN);
     let decoded = if armored { Some(armor::decode(text)?) } else { None };
     let file = AgeFile::parse(decoded.as_deref().unwrap_or(text))?;

@@ -1,6 +1,8 @@
 //! `vault key import`: a key file from paper, or from shares (spec/paper.md).
 
+use std::fs::File;
 use std::io::IsTerminal;
+use std::os::fd::AsFd;
 
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -59,7 +61,10 @@ fn read(global: &Global, command: &Import) -> Result<Zeroizing<Vec<u8>>, CliErro
         if std::io::stdin().is_terminal() {
             Teller::plain(global).note(PROMPT);
         }
-        let typed = read_limited(&mut std::io::stdin().lock(), KEY_FILE_BYTES_MAX + 1).map_err(CliError::Typing)?;
+        // Past the buffer of the standard library, where a copy would stay.
+        let input = std::io::stdin().as_fd().try_clone_to_owned().map(File::from);
+        let typed = input.and_then(|mut input| read_limited(&mut input, KEY_FILE_BYTES_MAX + 1));
+        let typed = typed.map_err(CliError::Typing)?;
         // What is cut off is not what was typed.
         if typed.len() > KEY_FILE_BYTES_MAX {
             return Err(CliError::TypedTooLong);

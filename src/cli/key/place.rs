@@ -1,6 +1,8 @@
 //! Where secrets of a key go: a key file, or what was asked for with `--output`.
 
+use std::fs::File;
 use std::io::{ErrorKind, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use crate::cli::args::Global;
@@ -33,8 +35,9 @@ pub fn deliver(global: &Global, what: &'static str, output: Option<&Path>, text:
         Some(path) if path != Path::new("-") => create(global, what, path, text),
         None if std::io::stdout().is_terminal() => Err(CliError::SecretToTerminal(what)),
         _ => {
-            let mut out = std::io::stdout().lock();
-            out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(CliError::Report)
+            // Past the buffer of the standard library, where a copy would stay.
+            let out = std::io::stdout().as_fd().try_clone_to_owned().map(File::from);
+            out.and_then(|mut out| out.write_all(text.as_bytes())).map_err(CliError::Report)
         }
     }
 }

@@ -21,12 +21,12 @@ pub enum RecipientName {
     Hybrid(Box<[u8; HYBRID_BYTES]>),
 }
 
-/// An identity that vault opens by itself: which kind, and its 32 secret bytes.
+/// An identity that vault opens by itself: which kind, and its 32 secret bytes, on the heap, so that moving it leaves no copy behind.
 pub enum IdentityName {
     /// `AGE-SECRET-KEY-1…`
-    X25519(Zeroizing<[u8; 32]>),
+    X25519(Box<Zeroizing<[u8; 32]>>),
     /// `AGE-SECRET-KEY-PQ-1…`
-    Hybrid(Zeroizing<[u8; 32]>),
+    Hybrid(Box<Zeroizing<[u8; 32]>>),
 }
 
 impl RecipientName {
@@ -52,7 +52,7 @@ impl IdentityName {
         if text.bytes().any(|byte| byte.is_ascii_lowercase()) {
             return None;
         }
-        let mut bytes = Zeroizing::new([0; 32]);
+        let mut bytes = Box::new(Zeroizing::new([0; 32]));
         if text.starts_with("AGE-SECRET-KEY-PQ-1") {
             decode("age-secret-key-pq-", text, bytes.as_mut_slice())?;
             return Some(IdentityName::Hybrid(bytes));
