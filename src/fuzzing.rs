@@ -9,6 +9,7 @@
 //! | `formats` | one parser each: one spelling of every value |
 //! | `streams` | the same result however a stream is divided |
 //! | `legacy` | archives of another service |
+//! | `escrow` | check records; what people type from paper |
 //! | `caches` | the dedup cache: no wrong answer from wrong bytes |
 //! | `backups` | whole backups, damaged from outside or forged with the right keys |
 //! | `fixture`, `forge` | the backup that these begin with, and how it is forged |
@@ -19,6 +20,7 @@
 mod backups;
 mod caches;
 mod edits;
+mod escrow;
 mod fixture;
 mod forge;
 mod formats;
@@ -30,6 +32,7 @@ pub use backups::{
     catalogue, forged_catalogue, forged_index, index, pack_unpack, prune_mark, sections, unpack_damaged,
 };
 pub use caches::{cache_file, cache_record, cache_resealed, seed_cache};
+pub use escrow::{check_record, paper};
 pub use fixture::{Fixture, fixture};
 pub use formats::{
     age_file, draft, dump_map, json, key_file, key_line, manifest, names, part_header, records, sealed_key,
@@ -52,12 +55,13 @@ macro_rules! targets {
 }
 
 /// Every target, by name.
-pub const TARGETS: [Target; 32] = targets![
+pub const TARGETS: [Target; 34] = targets![
     age_file
     cache_file
     cache_record
     cache_resealed
     catalogue
+    check_record
     chunker
     draft
     dump_map
@@ -74,6 +78,7 @@ pub const TARGETS: [Target; 32] = targets![
     names
     pack_unpack
     padding
+    paper
     part
     part_header
     prune_mark

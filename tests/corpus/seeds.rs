@@ -7,11 +7,13 @@ use vault::base::map::{MapEntry, MapKind};
 use vault::chunk::compress::BlockCompressor;
 use vault::format::age::armor;
 use vault::format::age::name::RecipientName;
+use vault::format::check_record::{CheckRecord, Way};
 use vault::format::frame::{padding_header, raw_frame};
 use vault::format::header::Role;
 use vault::format::keyfile::{key_text, pack_text};
 use vault::format::manifest::{Manifest, Part};
 use vault::format::map;
+use vault::format::paper::{grouped, share_text};
 use vault::format::record::{Block, Chunk, Extent, OwnBlock, Record, Span, Summary, Usage, encode_all};
 use vault::format::section::{FrameRecord, Section, encode};
 use vault::format::slot::{Slot, SlotKind};
@@ -43,6 +45,8 @@ pub fn all() -> Vec<Seed> {
         ("age_file", age_files),
         ("key_file", key_files),
         ("key_line", key_lines),
+        ("check_record", check_records),
+        ("paper", papers),
         ("names", names),
         ("sealed_key", sealed_keys),
         ("dump_map", maps),
@@ -403,6 +407,57 @@ fn key_lines(of: &mut Of<'_>) {
     of.takes("lower-case", [&key_bytes(7)[..], &[0, 0, 0, b'v']].concat());
     of.takes("line-end", [&key_bytes(7)[..], &[30, 0, 0, b'\n']].concat());
     of.refuses("epoch-0", key_bytes(0));
+}
+
+fn check_records(of: &mut Of<'_>) {
+    let record = CheckRecord {
+        guid: fixture().older.id.guid,
+        timestamp: 1_760_000_000_000,
+        epoch: 1,
+        fingerprint: [7; 16],
+        opened: [(Way::KeyFile, 1_760_000_000_000), (Way::Slot([0x1a; 4]), 5)].into(),
+    };
+    let with_mac = |body: &str| Manifest::with_mac(body, &[3; 32]);
+    let body = record.encode();
+    of.takes("two-ways", with_mac(&body));
+    of.takes("one-way", with_mac(&CheckRecord { opened: [(Way::Slot([0; 4]), 0)].into(), ..record.clone() }.encode()));
+    of.refuses("no-way", with_mac(&CheckRecord { opened: [].into(), ..record.clone() }.encode()));
+    of.refuses("ten-digits", with_mac(&body.replace("1760000000000", "1760000000")));
+    of.refuses("later-than-itself", with_mac(&body.replacen("\"time\": 1760", "\"time\": 1761", 1)));
+    of.refuses("another-version", with_mac(&body.replace("\"version\": 1", "\"version\": 2")));
+    of.refuses("another-format", with_mac(&body.replace("vault-check", "vault")));
+    of.refuses("epoch-0", with_mac(&body.replace("\"epoch\": 1", "\"epoch\": 0")));
+    of.refuses("white-space", with_mac(&body.replacen("  ", " ", 1)));
+    of.refuses("no-mac", body);
+}
+
+fn papers(of: &mut Of<'_>) {
+    let mut share = [0x42; 70];
+    share[16..20].copy_from_slice(&1_u32.to_le_bytes());
+    share[36..38].copy_from_slice(&[2, 1]);
+    let typed = |text: &str| [&[0], text.as_bytes()].concat();
+    let (key, share_line) = (key_text(&key_bytes(1)), share_text(&share));
+    of.takes("typed-key", typed(&grouped(&key)));
+    of.takes("typed-share", typed(&grouped(&share_line)));
+    of.takes("typed-lines", typed(&format!("{}\n{}\n", *key, *share_line)));
+    of.takes("typed-sheet", typed(&format!("# a sheet\n\n{}\u{2588}\n", grouped(&key).to_lowercase())));
+    of.takes("typed-nothing", typed("# nothing\n"));
+    // After the kind, the heading and the number of the line.
+    of.refuses_with("typed-letter", &typed(&grouped(&key)), 18, b"Q");
+    of.refuses("typed-short", typed(&grouped(&key)[..90]));
+    of.refuses("typed-epoch-0", typed(&grouped(&key_text(&key_bytes(0)))));
+    of.refuses("typed-no-text", [0, 0xff]);
+    of.takes("mistyped-key", [&[1, 0], &key_bytes(7)[..], &[30, 0, 0, b'Q', 60, 0, 0, b'\n']].concat());
+    of.takes("mistyped-share", [&[1, 1], &share[..], &[30, 0, 0, b' ', 90, 0, 0, b'#']].concat());
+    of.refuses("mistyped-epoch-0", [&[1, 0], &key_bytes(0)[..]].concat());
+    let drawn = |threshold: u8, more: u8, chosen: u16| {
+        let random: Vec<u8> = (0..=255).collect();
+        [&[2][..], &[5; 32], &[threshold - 2, more], &chosen.to_le_bytes(), &random].concat()
+    };
+    of.takes("two-of-three", drawn(2, 1, 0b101));
+    of.takes("sixteen-of-sixteen", drawn(16, 0, 0xffff));
+    of.refuses("two-when-three-are-needed", drawn(3, 2, 0b11));
+    of.refuses("none", drawn(2, 0, 0));
 }
 
 fn names(of: &mut Of<'_>) {
