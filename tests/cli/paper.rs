@@ -2,6 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 use crate::place::{Place, run};
 
@@ -60,6 +61,61 @@ fn a_sheet_brings_the_key_back() {
     run(place.command(&["key", "import"]), sheet.as_bytes()).fails("again", 11, "`/");
     assert_eq!(fs::read_to_string(place.path("key")).unwrap(), key);
     run(place.keyless(&["key", "import", "--key-file", "new"]), b"").fails("nothing", 13, "there is neither a key");
+}
+
+/// Runs a program of a Debian package on files of the place.
+fn run_of(place: &Place, package: &str, program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).current_dir(place.dir.path()).output();
+    let output = output.unwrap_or_else(|error| panic!("Debian's package `{package}` is needed: {program}: {error}"));
+    assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What a camera reads from a picture: each code as a line.
+fn scanned(place: &Place, picture: &str) -> String {
+    run_of(place, "zbar-tools", "zbarimg", &["--quiet", "--raw", picture])
+}
+
+/// A picture of the code that is printed on a sheet: ink is black, and so many pixels wide is half a letter's height.
+fn photograph(place: &Place, name: &str, sheet: &str) {
+    const PIXELS: usize = 6;
+    let drawn =
+        |line: &&str| !line.is_empty() && line.chars().all(|letter| " \u{2580}\u{2584}\u{2588}".contains(letter));
+    let rows: Vec<Vec<char>> = sheet.lines().filter(drawn).map(|line| line.chars().collect()).collect();
+    let width = rows.iter().map(Vec::len).max().unwrap();
+    assert!(width > 30 && rows.len() > 15, "{width} letters, {} lines", rows.len());
+    let mut picture = format!("P2\n{} {}\n1\n", width * PIXELS, 2 * rows.len() * PIXELS);
+    for row in &rows {
+        for inked in ['\u{2580}', '\u{2584}'] {
+            let ink = |at| row.get(at).is_some_and(|letter| *letter == '\u{2588}' || *letter == inked);
+            let line: String = (0..width * PIXELS).map(|at| if ink(at / PIXELS) { "0 " } else { "1 " }).collect();
+            picture.push_str(&format!("{line}\n").repeat(PIXELS));
+        }
+    }
+    fs::write(place.path(name), picture).unwrap();
+}
+
+/// The code on the sheet and the one for a page of its own, read by a program that knows nothing of vault.
+#[test]
+fn a_camera_reads_the_code() {
+    let place = Place::with_key();
+    place.pack(&[], b"the dump");
+    let sheet = place.ok(&["key", "export", "--paper", "--svg", "code.svg"], b"");
+    let key = fs::read_to_string(place.path("key")).unwrap();
+    let line = key.lines().find(|line| line.starts_with("VAULT-KEY-1")).unwrap();
+    photograph(&place, "sheet.pgm", &sheet);
+    assert_eq!(scanned(&place, "sheet.pgm").trim(), line);
+    run_of(&place, "librsvg2-bin", "rsvg-convert", &["code.svg", "-o", "code.png"]);
+    assert_eq!(scanned(&place, "code.png").trim(), line);
+
+    let sheets = place.ok(&["key", "export", "--shares", "3", "--threshold", "2"], b"");
+    let read = |sheet: &str| {
+        photograph(&place, "share.pgm", sheet);
+        scanned(&place, "share.pgm")
+    };
+    let shares: Vec<String> = sheets.split('\u{c}').map(read).collect();
+    assert!(shares.len() == 3 && shares.iter().all(|share| share.starts_with("VAULT-SHARE-1")), "{shares:?}");
+    restores(&place, &[], &shares[1..].concat());
 }
 
 #[test]
