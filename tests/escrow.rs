@@ -6,6 +6,7 @@ mod python;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use common::world::*;
 use vault::base::failure::FailureClass;
@@ -22,7 +23,7 @@ use vault::keys::slots::{Passphrase, SlotOpener, make};
 use vault::ops::checks;
 use vault::ops::escrow::{Audit, Depth, Opener, audit};
 use vault::pipeline::pack::PackOptions;
-use vault::pipeline::port::Store;
+use vault::pipeline::port::{ObjectInfo, Store, StoreError, Upload};
 use vault::pipeline::survey::Survey;
 use vault::store::memory::MemoryStore;
 
@@ -107,6 +108,56 @@ fn it_reads_kilobytes_and_says_how_many() {
         assert_eq!((probed.level, probed.segments.0, probed.findings.len()), (3, 5, 0));
         assert!(probed.segments.1 > 200 && probed.bytes_read < keyed.bytes_read + 40 * 4096, "{}", probed.bytes_read);
     }
+}
+
+/// A store that counts what it gives.
+struct Counted<'a>(&'a MemoryStore, AtomicU64);
+
+impl Store for Counted<'_> {
+    fn get(&self, name: &str, offset: u64, length: usize) -> Result<Vec<u8>, StoreError> {
+        let bytes = self.0.get(name, offset, length)?;
+        self.1.fetch_add(bytes.len() as u64, Ordering::SeqCst);
+        Ok(bytes)
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<ObjectInfo>, StoreError> {
+        self.0.list(prefix)
+    }
+
+    fn create(&self, _name: &str) -> Result<Box<dyn Upload>, StoreError> {
+        panic!("an audit writes nothing")
+    }
+
+    fn delete(&self, _name: &str) -> Result<(), StoreError> {
+        panic!("an audit deletes nothing")
+    }
+
+    fn location(&self) -> String {
+        self.0.location()
+    }
+}
+
+#[test]
+fn every_byte_that_the_store_gives_is_counted() {
+    let scene = Scene::new();
+    let survey = Survey::take(&scene.store, "").expect("lists");
+    let mut looked = 0;
+    for level in 0..=3 {
+        for of in [&scene.first.id, &scene.second.id] {
+            let store = Counted(&scene.store, AtomicU64::new(0));
+            let mut slots = SlotOpener::new(word("right"));
+            let mut opens = |scope: Scope, slot: &Slot| slots.open(scope, std::slice::from_ref(slot));
+            let openers = [Opener::KeyFile(&scene.ring), Opener::Slots(&mut opens)];
+            for mut opener in openers {
+                let before = store.1.load(Ordering::SeqCst);
+                let audit = audit(&scene.outside.world(&store), &survey, of, &mut opener, depth(level)).expect("looks");
+                assert!(!audit.failed());
+                assert_eq!(audit.bytes_read, store.1.load(Ordering::SeqCst) - before, "level {level}");
+                looked += 1;
+            }
+        }
+    }
+    assert_eq!(looked, 16);
 }
 
 #[test]

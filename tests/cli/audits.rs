@@ -43,6 +43,48 @@ fn a_key_file_is_checked_and_the_date_is_kept() {
     assert_eq!(place.unpack("latest").out, b"a third");
 }
 
+/// What is said to have been read, against what there is to read: manifests, headers of parts, records.
+#[test]
+fn all_that_was_read_is_told() {
+    let place = Place::with_key();
+    place.pack(&[], &noise(300_000, 1));
+    place.pack(&[], &noise(310_000, 1));
+    let size = |name: &str| fs::metadata(place.store().join(name)).unwrap().len();
+    let record = || records(&place).first().map_or(0, |name| size(name));
+    let mut looked = 0;
+    for (key, arguments) in [("keyless", &["--metrics-file", "m"][..]), ("key", &["--metrics-file", "m"]), ("key", &[])]
+    {
+        let arguments = [&["key", "check", "--json"], arguments].concat();
+        let before = record();
+        let ran = run(if key == "key" { place.command(&arguments) } else { place.keyless(&arguments) }, b"");
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        let told: serde_json::Value = serde_json::from_slice(&ran.out).unwrap();
+        let mut all = 0;
+        for backup in told["backups"].as_array().unwrap() {
+            // Whose it is, is asked first; then it is audited.
+            let manifest = 2 * size(&format!("{}.json", backup["id"].as_str().unwrap()));
+            let read = manifest + 256 * backup["headers"].as_u64().unwrap();
+            assert_eq!(backup["bytes_read"].as_u64(), Some(read), "{backup}");
+            all += read;
+        }
+        // The new record is read back.
+        all += before + if key == "key" { record() } else { 0 };
+        assert_eq!((&told["bytes_read"], &told["databases"][0]["bytes_read"]), (&all.into(), &all.into()));
+        if arguments.contains(&"m") {
+            let metrics = fs::read_to_string(place.path("m")).unwrap();
+            assert!(
+                metrics.contains(&format!(
+                    "vault_escrow_read_bytes{{guid=\"{}\"}} {all}\n",
+                    told["databases"][0]["guid"].as_str().unwrap()
+                )),
+                "{metrics}"
+            );
+        }
+        looked += 1;
+    }
+    assert_eq!((looked, record() > 0), (3, true));
+}
+
 #[test]
 fn a_machine_without_a_key_sees_when_it_was_checked() {
     let place = Place::with_key();

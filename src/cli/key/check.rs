@@ -27,6 +27,7 @@ use crate::ops::checks::{self, Checks};
 use crate::ops::escrow::{Audit, Depth, Opener, audit};
 use crate::ops::list::{newest_unverified, resolve};
 use crate::pipeline::World;
+use crate::pipeline::counting::Counting;
 use crate::pipeline::error::RunError;
 use crate::pipeline::port::{Clock, Store};
 use crate::pipeline::survey::{Owner, Survey};
@@ -51,6 +52,17 @@ struct Database {
     unvouched: BTreeSet<BackupId>,
     /// Epoch and generation of the slots in the key file that was given.
     of_key_file: Option<(u32, u64)>,
+    /// Bytes that were read for all this, records included.
+    bytes_read: u64,
+}
+
+/// What is to be looked at.
+struct Subjects {
+    survey: Survey,
+    /// The only database, when one is meant.
+    guid: Option<Guid>,
+    /// Whatever has a manifest's name: oldest first, by database.
+    ids: BTreeMap<Guid, Vec<BackupId>>,
 }
 
 /// Audits.
@@ -61,19 +73,26 @@ pub fn run(global: &Global, command: &Check) -> Result<Option<FailureClass>, Cli
     let store = open_store(global)?;
     let teller = Teller::plain(global);
     let mut given = given(global, command, &store, &teller)?;
-    let (survey, ids) = subjects(global, &store, command, &given)?;
+    let counting = Counting::new(&store);
+    let subjects = subjects(global, &counting, command, &given)?;
+    let found_with = counting.bytes();
     let (outside, _) = Outside::new(global, store, Patience::default())?;
+    let counting = Counting::new(&outside.store);
+    let run = Run { global, command, outside: &outside, counting: &counting, survey: &subjects.survey };
     let mut databases = Vec::new();
-    for (guid, ids) in ids {
-        let database = look(global, &outside, &survey, guid, &ids, &mut given, command);
-        databases.push(database.inspect_err(|_| outside.teller.progress().end())?);
+    for (guid, ids) in &subjects.ids {
+        let database = run.look(*guid, ids, &mut given);
+        databases.extend(database.inspect_err(|_| outside.teller.progress().end())?);
     }
     outside.teller.progress().end();
+    if databases.is_empty() {
+        return Err(nothing(&subjects, &outside.store));
+    }
     let now = SystemClock.now_ms();
     if let Some(path) = &command.metrics_file {
         metrics::write(path, &databases, now)?;
     }
-    tell::tell(global, command, &databases, now)?;
+    tell::tell(global, command, &databases, found_with + counting.bytes(), now)?;
     let failed = databases.iter().flat_map(|database| &database.audits).any(Audit::failed);
     let doubtful = databases.iter().any(|database| database.is_doubtful(command, now));
     let class = match (failed, doubtful) {
@@ -101,14 +120,8 @@ fn given(global: &Global, command: &Check, store: &dyn Store, teller: &Teller) -
     }
 }
 
-/// The listing of the store, and the backups that are meant: oldest first, by database.
-#[allow(clippy::type_complexity, reason = "read in one place")]
-fn subjects(
-    global: &Global,
-    store: &dyn Store,
-    command: &Check,
-    given: &Given,
-) -> Result<(Survey, BTreeMap<Guid, Vec<BackupId>>), CliError> {
+/// The listing of the store, and the backups that are meant.
+fn subjects(global: &Global, store: &dyn Store, command: &Check, given: &Given) -> Result<Subjects, CliError> {
     let of_key = match given {
         Given::KeyFile(ring) => Some(ring.guid()),
         Given::Nothing | Given::Slots(_) => None,
@@ -126,75 +139,94 @@ fn subjects(
     let survey = Survey::take(store, &guid.map_or_else(String::new, |guid| format!("{guid}-")))?;
     let mut ids: BTreeMap<Guid, Vec<BackupId>> = BTreeMap::new();
     for id in survey.with_manifest().filter(|id| only.is_none_or(|only| only == *id)) {
-        if survey.owner(store, &id)? == Owner::Vault {
-            ids.entry(id.guid).or_default().insert(0, id);
-        }
+        ids.entry(id.guid).or_default().insert(0, id);
     }
-    if ids.is_empty() {
-        let what = match guid {
-            Some(guid) => format!("of {guid} in {}", store.location()),
-            None => format!("in {}", store.location()),
-        };
-        return Err(RunError::NotFound { what }.into());
-    }
-    Ok((survey, ids))
+    Ok(Subjects { survey, guid, ids })
 }
 
-/// Audits backups of one database, and keeps the record of it.
-fn look(
-    global: &Global,
-    outside: &Outside,
+/// There is no backup.
+fn nothing(subjects: &Subjects, store: &dyn Store) -> CliError {
+    let what = match subjects.guid {
+        Some(guid) => format!("of {guid} in {}", store.location()),
+        None => format!("in {}", store.location()),
+    };
+    RunError::NotFound { what }.into()
+}
+
+/// A check, and all that it works with.
+struct Run<'a> {
+    global: &'a Global,
+    command: &'a Check,
+    outside: &'a Outside,
+    counting: &'a Counting<'a>,
+    survey: &'a Survey,
+}
+
+impl Run<'_> {
+    /// Audits backups of one database, and keeps the record of it. `None` when none of them is vault's.
+    fn look(&self, guid: Guid, ids: &[BackupId], given: &mut Given) -> Result<Option<Database>, CliError> {
+        let Run { global, command, outside, counting, survey } = *self;
+        let (world, began) = (&World { store: counting, ..outside.world() }, counting.bytes());
+        let depth = Depth { probe: command.probe.unwrap_or(0), index: command.index };
+        let mut unvouched = BTreeSet::new();
+        let mut audits = Vec::with_capacity(ids.len());
+        for id in ids {
+            let before = counting.bytes();
+            if survey.owner(world.store, id)? != Owner::Vault {
+                continue;
+            }
+            let mut open_slot;
+            let mut opener = match given {
+                Given::Nothing => Opener::Nothing,
+                Given::KeyFile(ring) => Opener::KeyFile(ring),
+                Given::Slots(opener) => {
+                    open_slot = |scope: Scope, slot: &Slot| opener.open(scope, std::slice::from_ref(slot));
+                    Opener::Slots(&mut open_slot)
+                }
+            };
+            let mut audit = audit(world, survey, id, &mut opener, depth)?;
+            audit.bytes_read = counting.bytes() - before;
+            world.observer.advanced(audit.bytes_read);
+            if !vouch::vouch(global, given, &mut audit, &outside.teller)? {
+                unvouched.insert(*id);
+            }
+            audits.push(audit);
+        }
+        if audits.is_empty() {
+            return Ok(None);
+        }
+        let newest = newest(world.store, survey, guid, &audits)?;
+        let (ways, authenticated) = match newest {
+            Some(newest) => {
+                let all_open = unvouched.is_empty() && audits.iter().all(|audit| !audit.failed() && audit.level > 0);
+                // A key that anybody can have made vouches for no record.
+                let keys = keys_of(newest, given).filter(|_| !unvouched.contains(&newest.id));
+                let checks = remember(world, survey, newest, keys, all_open && !command.no_record)?;
+                (last_opened(newest, &checks), checks.authenticated)
+            }
+            None => (BTreeMap::new(), false),
+        };
+        let of_key_file = match given {
+            Given::KeyFile(ring) => Some((ring.newest().pack.scope.epoch, ring.generation)),
+            Given::Nothing | Given::Slots(_) => None,
+        };
+        let bytes_read = counting.bytes() - began;
+        Ok(Some(Database { guid, audits, ways, authenticated, unvouched, of_key_file, bytes_read }))
+    }
+}
+
+/// The audit of the newest backup of a database, when it is among them.
+fn newest<'a>(
+    store: &dyn Store,
     survey: &Survey,
     guid: Guid,
-    ids: &[BackupId],
-    given: &mut Given,
-    command: &Check,
-) -> Result<Database, CliError> {
-    let world = &outside.world();
-    let depth = Depth { probe: command.probe.unwrap_or(0), index: command.index };
-    let mut unvouched = BTreeSet::new();
-    let mut audits = Vec::with_capacity(ids.len());
-    for id in ids {
-        let mut open_slot;
-        let mut opener = match given {
-            Given::Nothing => Opener::Nothing,
-            Given::KeyFile(ring) => Opener::KeyFile(ring),
-            Given::Slots(opener) => {
-                open_slot = |scope: Scope, slot: &Slot| opener.open(scope, std::slice::from_ref(slot));
-                Opener::Slots(&mut open_slot)
-            }
-        };
-        let mut audit = audit(world, survey, id, &mut opener, depth)?;
-        world.observer.advanced(audit.bytes_read);
-        if !vouch::vouch(global, given, &mut audit, &outside.teller)? {
-            unvouched.insert(*id);
-        }
-        audits.push(audit);
-    }
-    let newest = newest(world.store, survey, guid)?;
-    let newest = audits.iter().find(|audit| Some(audit.id) == newest);
-    let (ways, authenticated) = match newest {
-        Some(newest) => {
-            let all_open = unvouched.is_empty() && audits.iter().all(|audit| !audit.failed() && audit.level > 0);
-            // A key that anybody can have made vouches for no record.
-            let keys = keys_of(newest, given).filter(|_| !unvouched.contains(&newest.id));
-            let checks = remember(world, survey, newest, keys, all_open && !command.no_record)?;
-            (last_opened(newest, &checks), checks.authenticated)
-        }
-        None => (BTreeMap::new(), false),
-    };
-    let of_key_file = match given {
-        Given::KeyFile(ring) => Some((ring.newest().pack.scope.epoch, ring.generation)),
-        Given::Nothing | Given::Slots(_) => None,
-    };
-    Ok(Database { guid, audits, ways, authenticated, unvouched, of_key_file })
-}
-
-/// The newest backup of a database, audited or not.
-fn newest(store: &dyn Store, survey: &Survey, guid: Guid) -> Result<Option<BackupId>, RunError> {
+    audits: &'a [Audit],
+) -> Result<Option<&'a Audit>, RunError> {
     for id in survey.with_manifest().filter(|id| id.guid == guid) {
-        if survey.owner(store, &id)? == Owner::Vault {
-            return Ok(Some(id));
+        match audits.iter().find(|audit| audit.id == id) {
+            None if survey.owner(store, &id)? == Owner::Vault => return Ok(None),
+            None => {}
+            newest => return Ok(newest),
         }
     }
     Ok(None)

@@ -17,13 +17,13 @@ use crate::pipeline::verify::Finding;
 
 const HEADING: [&str; 9] = ["BACKUP", " LEVEL", "KEY", " EPOCH", " GENERATION", "SLOTS", " HEADERS", " READ", "RESULT"];
 
-/// Tells it.
+/// Tells it. `read` is the number of bytes that were read for all of it.
 ///
 /// # Errors
 /// Standard output cannot be written.
-pub fn tell(global: &Global, command: &Check, databases: &[Database], now: u64) -> Result<(), CliError> {
+pub fn tell(global: &Global, command: &Check, databases: &[Database], read: u64, now: u64) -> Result<(), CliError> {
     if global.json {
-        report::json(&document(command, databases, now))?;
+        report::json(&document(command, databases, read, now))?;
         return Ok(());
     }
     for database in databases {
@@ -31,7 +31,7 @@ pub fn tell(global: &Global, command: &Check, databases: &[Database], now: u64) 
         report::table(&HEADING, &rows)?;
         report::lines(&remarks(command, database, now))?;
     }
-    report::lines(&[summary(databases)])?;
+    report::lines(&[summary(databases, read)])?;
     Ok(())
 }
 
@@ -45,10 +45,9 @@ const fn level(level: u8) -> &'static str {
     }
 }
 
-fn summary(databases: &[Database]) -> String {
+fn summary(databases: &[Database], read: u64) -> String {
     let audits = || databases.iter().flat_map(|database| &database.audits);
     let failed = audits().filter(|audit| audit.failed()).count();
-    let read: u64 = audits().map(|audit| audit.bytes_read).sum();
     let opened = audits().filter(|audit| !audit.failed() && audit.level > 0).count();
     let unopened = audits().count() - failed - opened;
     let unvouched: usize = databases.iter().map(|database| database.unvouched.len()).sum();
@@ -170,7 +169,7 @@ fn behind(database: &Database) -> Option<String> {
     (old > 0).then_some(line)
 }
 
-fn document(command: &Check, databases: &[Database], now: u64) -> Value {
+fn document(command: &Check, databases: &[Database], read: u64, now: u64) -> Value {
     let backups = databases.iter().flat_map(|database| database.audits.iter().map(|audit| backup(database, audit)));
     let ways = databases.iter().map(|database| {
         let ways = database.ways.iter().map(|(way, last)| {
@@ -184,6 +183,7 @@ fn document(command: &Check, databases: &[Database], now: u64) -> Value {
             "guid": database.guid.to_string(),
             "authenticated": database.authenticated,
             "two_keys": database.two_keys().is_some(),
+            "bytes_read": database.bytes_read,
             "ways": ways.collect::<Vec<_>>(),
         })
     });
@@ -192,6 +192,7 @@ fn document(command: &Check, databases: &[Database], now: u64) -> Value {
         "message_type": "key-check",
         "backups": backups.collect::<Vec<_>>(),
         "databases": ways.collect::<Vec<_>>(),
+        "bytes_read": read,
     })
 }
 
