@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives import hpke
 from cryptography.hazmat.primitives.asymmetric import mlkem
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-from decode import Refused, bech32, expand, extract, guid_epoch, need
+from decode import Refused, bech32, expand, extract, first_that_opens, guid_epoch, need
 
 PREFIXES = {"AGE-SECRET-KEY-PQ-1": "mlkem768x25519", "AGE-SECRET-KEY-1": "X25519"}
 SHARES = {"mlkem768x25519": 1120, "X25519": 32}
@@ -104,11 +104,11 @@ def payload(key, nonce, sealed):
 
 def key_of_identity(path, m):
     found = identities(path)
-    for slot in (slot for slot in m["slots"] if slot["type"] == "age"):
+    def open_slot(slot):
         stanzas, maced, mac, nonce, sealed = split(dearmor(slot["file"]))
         key = file_key(found, stanzas)
         if key is None:
-            continue
+            return None
         right = hmac.digest(hkdf(key, b"", b"header"), maced, "sha256")
         need(hmac.compare_digest(right, mac), "the MAC of the age file does not verify")
         plain = payload(key, nonce, sealed)
@@ -116,4 +116,5 @@ def key_of_identity(path, m):
         line = bech32(plain.decode()[:-1], "vault-key-", 52)
         need(line[:20] == guid_epoch(m), "the slot holds a key of another guid or epoch")
         return line[20:]
-    raise Refused("wrong-key", "no identity opens a slot")
+    slots = [slot for slot in m["slots"] if slot["type"] == "age"]
+    return first_that_opens(slots, open_slot, "no identity opens a slot")

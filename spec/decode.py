@@ -164,20 +164,35 @@ def key_of_file(path, store, m):
     need(keys.get(m["epoch"], b"")[:20] == guid_epoch(m), "the key file has no key of this guid and epoch", "wrong-key")
     return keys[m["epoch"]][20:]
 
+def first_that_opens(slots, open_slot, otherwise):
+    """A slot that is damaged does not stand before one that opens; what is wrong with it is told when none does."""
+    failed = None
+    for slot in slots:
+        try:
+            key = open_slot(slot)
+        except Refused as error:
+            failed = failed or error
+        else:
+            if key:
+                return key
+    raise failed or Refused("wrong-key", otherwise)
+
 def key_of_passphrase(path, m):
     from argon2.low_level import Type, hash_secret_raw
     secret = re.sub(rb"\r?\n\Z", b"", Path(path).read_bytes())
     need(1 <= len(secret) <= 1024, "the passphrase has not 1 to 1024 bytes", "limit" if secret else "usage")
     root = functools.cache(lambda salt, m, t, p: hash_secret_raw(secret, salt, t, m, p, 32, Type.ID, 0x13))
-    for slot in (slot for slot in m["slots"] if slot["type"] == "passphrase"):
+    def open_slot(slot):
         salt, commitment, wrapped = (base64.b64decode(slot[k]) for k in ("salt", "commitment", "wrapped"))
         context = b"\x01" + struct.pack("<3I", slot["m"], slot["t"], slot["p"]) + salt + guid_epoch(m)
         derived = hkdf(root(salt, slot["m"], slot["t"], slot["p"]), b"slot" + context, 64)
-        if hmac.compare_digest(derived[32:], commitment):
-            line = decrypt(derived[:32], bytes(12), wrapped, context, "the slot")
-            need(line[:20] == guid_epoch(m), "the slot holds a key of another guid or epoch")
-            return line[20:]
-    raise Refused("wrong-key", "the passphrase opens no slot")
+        if not hmac.compare_digest(derived[32:], commitment):
+            return None
+        line = decrypt(derived[:32], bytes(12), wrapped, context, "the slot")
+        need(line[:20] == guid_epoch(m), "the slot holds a key of another guid or epoch")
+        return line[20:]
+    slots = [slot for slot in m["slots"] if slot["type"] == "passphrase"]
+    return first_that_opens(slots, open_slot, "the passphrase opens no slot")
 
 def owner_of(entry, m, mk):
     """What opens the parts of a backup: of `m` itself, or of one of its bases."""

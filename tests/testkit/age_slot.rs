@@ -99,6 +99,18 @@ fn legal(list: &mut List) {
     list.legal("age-armor-space", "empty lines and spaces around the armor", &|kit| {
         put(kit, &[File { text: |text| *text = format!("\n  \n{text}\n "), ..File::ours() }])
     });
+    let damaged = || File { bytes: |bytes| *bytes.last_mut().expect("a byte") ^= 1, ..File::ours() };
+    list.legal("age-after-damaged", "a damaged age slot stands before one that opens", &|kit| {
+        put(kit, &[damaged(), File::ours()])
+    });
+    list.legal("age-after-foreign", "an age slot of another epoch stands before one that opens", &|kit| {
+        let theirs = key_text(GUID, 2, master(1).secret.expose());
+        put(kit, &[File::of(theirs), File::ours()])
+    });
+    list.refused("age-damaged-first", Damaged, "a damaged age slot, and another person's", &|kit| {
+        let stanzas = |stanzas: &mut Vec<Stanza>| stanzas[0].body[0] ^= 1;
+        put(kit, &[damaged(), File { stanzas, ..File::ours() }])
+    });
     list.refused("age-another-identity", WrongKey, "the age slot is another person's", &|kit| {
         put(kit, &[File { stanzas: |stanzas| stanzas[0].body[31] ^= 1, ..File::ours() }])
     });

@@ -86,6 +86,25 @@ fn slots(list: &mut List) {
     list.refused("slot-tag", Damaged, "a bit of the tag of the wrapped key is another", &|kit| {
         one(kit, |_, wrapped| wrapped[67] ^= 1)
     });
+    let damaged = |id| {
+        let mut slot = slot(PHRASE, id);
+        if let SlotKind::Passphrase { wrapped, .. } = &mut slot.kind {
+            wrapped[40] ^= 1;
+        }
+        slot
+    };
+    list.legal("slot-after-damaged", "a damaged slot stands before one that opens", &|kit| {
+        kit.slots = vec![damaged(1), slot(PHRASE, 2)];
+        phrase(kit, PHRASE)
+    });
+    list.refused("slot-damaged-first", Damaged, "a damaged slot, and another person's", &|kit| {
+        kit.slots = vec![damaged(1), slot(b"battery staple", 2)];
+        phrase(kit, PHRASE)
+    });
+    list.refused("slot-damaged-last", Damaged, "another person's slot, and a damaged one", &|kit| {
+        kit.slots = vec![slot(b"battery staple", 2), damaged(1)];
+        phrase(kit, PHRASE)
+    });
     list.refused(
         "slot-two-passphrases",
         WrongKey,
