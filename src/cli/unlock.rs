@@ -34,7 +34,7 @@ use crate::pipeline::error::RunError;
 use crate::pipeline::port::{Observer, Random, Store};
 use crate::pipeline::survey::{Owner, Survey, read_manifest};
 
-pub use holder::{hold, of_holder};
+pub use holder::{Held, hold, of_holder};
 
 /// The vault key, and what a new backup carries of it.
 pub struct Unlocked {

@@ -96,17 +96,15 @@ pub fn new_guid(fill: &dyn Fn(&mut [u8])) -> Guid {
     Guid(*uuid::Builder::from_random_bytes(bytes).as_uuid().as_bytes())
 }
 
-/// A key of a key file: of that epoch, or the newest.
+/// The keys of a key file themselves, ascending by epoch; at least one.
 ///
 /// # Errors
-/// As for [`Keyring::from_file`]; the file does not have the epoch.
-pub fn key_of_epoch(text: &[u8], epoch: Option<u32>) -> Result<MasterKey, KeyError> {
+/// As for [`Keyring::from_file`].
+pub fn keys_of(text: &[u8]) -> Result<Vec<MasterKey>, KeyError> {
     // What is wrong with a file as a whole is said first.
-    let guid = Keyring::from_file(text)?.guid();
+    Keyring::from_file(text)?;
     let file = keyfile::parse(text).map_err(KeyError::File)?;
-    let keys: Vec<MasterKey> = file.keys.iter().map(|line| master_key(line)).collect::<Result<_, _>>()?;
-    let wanted = keys.into_iter().rfind(|key| epoch.is_none_or(|epoch| epoch == key.scope.epoch));
-    wanted.ok_or(KeyError::NoEpoch { guid, epoch: epoch.unwrap_or(0) })
+    file.keys.iter().map(|line| master_key(line)).collect()
 }
 
 /// A fresh vault key of the epoch after that of `key`.
@@ -125,6 +123,12 @@ pub fn newest_key(text: &[u8]) -> Result<MasterKey, KeyError> {
     }
     let file = keyfile::parse(text).map_err(KeyError::File)?;
     master_key(file.keys.last().ok_or(KeyError::PackOnly)?)
+}
+
+/// The text of a key file that holds keys of one guid.
+pub fn files_text(keys: &[&MasterKey], now_ms: u64) -> Zeroizing<String> {
+    let files: Vec<Zeroizing<String>> = keys.iter().map(|key| file_text(key, now_ms)).collect();
+    joined(&files.iter().map(|file| file.as_str()).collect::<Vec<_>>())
 }
 
 /// The text of a key file that holds one key.

@@ -209,6 +209,7 @@ fn what_opens_a_slot_gives_a_key_file() {
     assert_eq!(kept(&rotate).code, Some(0));
     let newest = kept(&["key", "export", "--paper"]);
     assert!(newest.err.contains("this is the key of epoch 2 alone") && newest.err.contains("too: 1"), "{}", newest.err);
+    several_epochs(&place);
     let first = kept(&["key", "export", "--as-file", "--epoch", "1", "-o", "first"]);
     assert_eq!(first.code, Some(0), "{first:?}");
     let text = fs::read_to_string(place.path("first")).unwrap();
@@ -217,6 +218,44 @@ fn what_opens_a_slot_gives_a_key_file() {
         "the slots of epoch 2 are beside the key of epoch 1"
     );
     assert_eq!(run(place.keyless(&["key", "export", "--paper", "--as-file"]), b"").code, Some(2));
+}
+
+/// The key file `kept` has two epochs, of which there are backups of the first.
+fn several_epochs(place: &Place) {
+    let kept = |arguments: &[&str]| {
+        let ran = run(place.keyless(&[&["key", "export", "--key-file", "kept"], arguments].concat()), b"");
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        String::from_utf8(ran.out).unwrap()
+    };
+    // Each sheet is of one epoch, and says which ones it is not of.
+    let (newest, first) = (kept(&["--paper"]), kept(&["--paper", "--epoch", "1"]));
+    assert!(newest.contains("# epoch        2; backups of epoch 1 need sheets of their own\n"), "{newest}");
+    assert!(first.contains("# epoch        1; backups of epoch 2 need sheets of their own\n"), "{first}");
+    let shares = kept(&["--shares", "2", "--threshold", "2"]);
+    assert_eq!(shares.matches("; backups of epoch 1 need sheets of their own\n").count(), 2, "{shares}");
+    let told = |arguments: &[&str]| serde_json::from_str::<serde_json::Value>(&kept(arguments)).unwrap();
+    let paper = told(&["--paper", "--json", "-o", "sheet"]);
+    assert_eq!((&paper["epochs"][0]["epoch"], &paper["epochs_not_exported"]), (&2.into(), &[1].into()));
+    // Both sheets give the key file back.
+    let both = run(place.keyless(&["key", "import", "--key-file", "both"]), (newest + &first).as_bytes());
+    assert_eq!(both.code, Some(0), "{both:?}");
+    // A key file holds all of them.
+    let file = told(&["--as-file", "--json", "-o", "all"]);
+    assert_eq!((file["epochs"].as_array().unwrap().len(), &file["epochs_not_exported"]), (2, &[(); 0].into()));
+    assert_eq!(fs::read_to_string(place.path("all")).unwrap().matches("\nslot ").count(), 1);
+    for key_file in ["both", "all"] {
+        let packed = run(place.keyless(&["pack", "-q", "--key-file", key_file]), b"a dump of epoch 2");
+        let id = String::from_utf8(packed.out).unwrap();
+        assert_eq!(
+            run(place.keyless(&["unpack", "-q", id.trim(), "--key-file", key_file]), b"").out,
+            b"a dump of epoch 2"
+        );
+        let list = run(place.keyless(&["list", "--json", "--key-file", key_file]), b"");
+        let list = String::from_utf8(list.out).unwrap();
+        assert!(list.contains("\"epoch\": 1"), "{list}");
+        let checked = run(place.keyless(&["key", "check", "--key-file", key_file, "--no-record"]), b"");
+        assert_eq!(checked.code, Some(0), "the backups of both epochs open: {checked:?}");
+    }
 }
 
 fn restores_next(place: &Place, sheet: &str) {

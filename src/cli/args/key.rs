@@ -153,7 +153,7 @@ pub struct Export {
     /// How many of the shares give the key, 2 or more.
     #[arg(long, value_name = "K", requires = "shares", value_parser = clap::value_parser!(u8).range(2..=16))]
     pub threshold: Option<u8>,
-    /// The epoch of the key [default: the newest].
+    /// The epoch of the key [default: the newest on paper, and all that are at hand in a key file].
     #[arg(long, value_name = "EPOCH")]
     pub epoch: Option<u32>,
     /// Write to this new file, which only its owner can read; `-`: to standard output, even if that is a terminal.

@@ -17,7 +17,7 @@ use crate::cli::report;
 use crate::cli::secrets::{read_limited, read_secret};
 use crate::cli::world::{SystemClock, Teller, named_store};
 use crate::keys::paper;
-use crate::keys::ring::file_text;
+use crate::keys::ring::files_text;
 use crate::pipeline::port::Clock;
 
 /// For whoever sits there and sees nothing happen.
@@ -33,10 +33,7 @@ pub fn run(global: &Global, command: &Import) -> Result<Option<FailureClass>, Cl
     let keys = paper::read(&text).map_err(CliError::Paper)?;
     let path = new_key_file(global)?;
     let now = SystemClock.now_ms();
-    let files: Vec<Zeroizing<String>> = keys.iter().map(|key| file_text(key, now)).collect();
-    let mut text = Zeroizing::new(String::with_capacity(files.iter().map(|file| file.len()).sum()));
-    files.iter().for_each(|file| text.push_str(file));
-    create(global, "key file", &path, &text)?;
+    create(global, "key file", &path, &files_text(&keys.iter().collect::<Vec<_>>(), now))?;
     let epochs = keys.iter().map(|key| (key.scope.epoch, key.derive().pack.fingerprint.to_string()));
     if global.json {
         return report::json(&json!({

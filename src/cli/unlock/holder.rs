@@ -11,7 +11,7 @@ use crate::cli::world::{Teller, named_store, open_store};
 use crate::crypto::keys::MasterKey;
 use crate::format::slot::Slot;
 use crate::keys::KeyError;
-use crate::keys::ring::{Keyring, key_of_epoch};
+use crate::keys::ring::{Keyring, keys_of};
 use crate::pipeline::error::RunError;
 use crate::pipeline::port::Store;
 
@@ -36,8 +36,8 @@ pub struct Held {
     pub slots: Vec<Slot>,
     /// Their generation.
     pub generation: u64,
-    /// Other epochs that are at hand.
-    pub others: Vec<u32>,
+    /// Those of other epochs that are at hand, ascending.
+    pub others: Vec<MasterKey>,
 }
 
 /// The key of that epoch, or the newest: out of a key file, or out of the slot of a backup, judged as for a restore.
@@ -54,12 +54,14 @@ pub fn hold(global: &Global, epoch: Option<u32>, teller: &Teller) -> Result<Held
     let ring = Keyring::from_file(&text).map_err(refused)?;
     check_given(global, &ring)?;
     check_guid(global, ring.guid())?;
-    let key = key_of_epoch(&text, epoch).map_err(refused)?;
-    let all = ring.keys().iter().map(|keys| keys.pack.scope.epoch);
-    let others = all.filter(|other| *other != key.scope.epoch).collect();
+    let newest = ring.newest().pack.scope;
+    let wanted = epoch.unwrap_or(newest.epoch);
+    let mut others = keys_of(&text).map_err(refused)?;
+    let place = others.iter().position(|key| key.scope.epoch == wanted);
+    let no_epoch = || refused(KeyError::NoEpoch { guid: newest.guid, epoch: wanted });
+    let key = others.remove(place.ok_or_else(no_epoch)?);
     // The slots of a key file wrap its newest key.
-    let is_newest = key.scope == ring.newest().pack.scope;
-    let (slots, generation) = if is_newest { (ring.slots, ring.generation) } else { (Vec::new(), 1) };
+    let (slots, generation) = if key.scope == newest { (ring.slots, ring.generation) } else { (Vec::new(), 1) };
     Ok(Held { key, slots, generation, others })
 }
 
