@@ -169,6 +169,7 @@ fn a_new_epoch_begins_with_a_full_backup_and_keeps_the_old_ones_readable() {
     let rotate = ["key", "rotate", "--new-epoch", "--passphrase", "--kdf", "small", "--passphrase-file", "right"];
     let told = place.ok(&rotate, b"");
     assert!(told.contains("still in the key file") && told.contains("What the earlier key could open"), "{told}");
+    assert!(!told.contains("rewrap"), "backups of the earlier key keep their slots: {told}");
     assert_eq!(slots(&place).len(), 1, "a slot of the earlier key is left");
 
     // `latest` never picks an epoch below the highest of the key file; by its id the old one opens.

@@ -20,6 +20,9 @@ use crate::pipeline::error::RunError;
 pub const HOSTS: &str = "A pack-only key still has the slots and the epoch of the day it was made, and gives them to every new backup: make it anew \
                          for each host, with `vault key pack-only`.";
 
+/// When backups have new slots that were not given to those in the store.
+pub const LATER: &str = "backups carry them from the next one on; `vault key rewrap` changes those in the store";
+
 /// Adds slots.
 ///
 /// # Errors
@@ -34,10 +37,11 @@ pub fn run(global: &Global, command: &Add) -> Result<Option<FailureClass>, CliEr
     let new = command.slots.make(global, &file.store, &file.newest_key()?)?;
     let slots = [before.slots.as_slice(), &new].concat();
     let ring = file.replace("", &slots, before.generation + 1)?;
-    tell(global, &ring, &new, command.rewrap, &[HOSTS.into()])
+    tell(global, &ring, &new, command.rewrap, LATER, &[HOSTS.into()])
 }
 
-/// Tells of new slots, with `notes` after it, and gives them to the backups in the store when that is asked for.
+/// Tells of new slots, with `notes` after it, and gives them to the backups in the store when that is asked for; `later` says what is
+/// otherwise.
 ///
 /// # Errors
 /// Not every backup has them.
@@ -46,6 +50,7 @@ pub fn tell(
     ring: &Keyring,
     new: &[Slot],
     rewrap: bool,
+    later: &str,
     notes: &[String],
 ) -> Result<Option<FailureClass>, CliError> {
     let teller = Teller::plain(global);
@@ -77,9 +82,7 @@ pub fn tell(
     text.push(format!("the key file has {} slots, generation {}", ring.slots.len(), ring.generation));
     match &done {
         Some(done) => text.extend(lines(done)),
-        None => {
-            text.push("backups carry them from the next one on; `vault key rewrap` changes those in the store".into())
-        }
+        None => text.push(later.into()),
     }
     text.extend_from_slice(notes);
     report::lines(&text)?;

@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 use crate::base::failure::FailureClass;
 use crate::cli::args::Global;
 use crate::cli::args::key::Rotate;
-use crate::cli::key::add::{HOSTS, tell};
+use crate::cli::key::add::{HOSTS, LATER, tell};
 use crate::cli::key::file::KeyFile;
 use crate::cli::message::CliError;
 use crate::cli::world::{OsRandom, SystemClock, open_store};
@@ -38,7 +38,9 @@ pub fn run(global: &Global, command: &Rotate) -> Result<Option<FailureClass>, Cl
     };
     let ring = file.replace(&more, &slots, before.generation + 1)?;
     let notes = truth(command, &ring.newest().pack.fingerprint.to_string());
-    tell(global, &ring, &slots, command.rewrap, &notes)
+    // Those of earlier epochs keep the slots that they have.
+    let later = if command.new_epoch { "backups of the new key carry them" } else { LATER };
+    tell(global, &ring, &slots, command.rewrap, later, &notes)
 }
 
 /// What rotation does, and what it does not: a sentence or two each.
