@@ -30,7 +30,7 @@ IDENT = GUID + "-[1-9][0-9]{12}"
 FORMS = {"N": "[0-9]+", "BOOL": "(?:true|false)", "TEXT": r'"(?:[^"\\\x7f-\x9f]|\\["\\])*"', "GUID": f'"{GUID}"',
          "LINES": r'"(?:[^"\\\x7f-\x9f]|\\["\\n])*"', "ID": f'"{IDENT}"', "NAME": f'"{IDENT}-(?:0|[1-9][0-9]{{0,4}})"',
          "HEX4": '"[0-9a-f]{8}"', "HEX16": '"[0-9a-f]{32}"', "HEX32": f'"{HEX32}"',
-         "ROLE": '"(?:data|catalogue|index)"', "VERDICT": '"(?:complete|unchecked|incomplete|shrunk)"',
+         "ROLE": '"(?:data|catalogue|index)"', "VERDICT": '"(?:complete|unchecked|incomplete|shrunk|accepted)"',
          "KIND": '"(?:pg_dumpall|pg_dump|pg_dump-custom|tar|mysqldump|mongodump|raw)"'}
 FORMS |= {f"B{n}": base64_form(n) for n in (16, 32, 68, 80)}
 SLOTS = {"passphrase": form('{"id":HEX4,"type":"passphrase","m":N,"t":N,"p":N,'
@@ -88,7 +88,8 @@ def check_form(m, draft):
     need(ids == sorted(set(ids)) and max(ids, default="") < m["id"], "bases are out of order")
     need(all(i[:37] == m["id"][:37] for i in ids), "a base is of another guid")
     if draft:
-        need((m["generation"], m["stored"], m["rebuilt"], m["slots"]) == (0, 0, False, []), "not a draft")
+        as_packed = (m["generation"], m["stored"], m["rebuilt"], m["slots"]) == (0, 0, False, [])
+        need(as_packed and m["verdict"] != "accepted", "not a draft")
     else:
         need(m["generation"] > 0, "generation is 0")
         need(m["stored"] == sum(part["bytes"] for part in m["parts"]), "stored is not the sum of the parts")
@@ -114,7 +115,8 @@ def check_slot_lines(raw):
 
 def check_draft(draft, m, roles):
     parts = [part for part in m["parts"] if ROLES.index(part["role"]) in roles]
-    stood = m | {"generation": 0, "slots": [], "stored": 0, "rebuilt": False, "parts": parts}
+    verdict = "shrunk" if m["verdict"] == "accepted" else m["verdict"]
+    stood = m | {"generation": 0, "slots": [], "stored": 0, "rebuilt": False, "verdict": verdict, "parts": parts}
     same = draft | {"mac": m["mac"]} == stood and list(draft["tags"]) == list(m["tags"])
     need(same, "the draft and the manifest are of different backups")
 

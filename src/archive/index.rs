@@ -234,6 +234,7 @@ pub fn check_draft(object: &str, draft: &Manifest, manifest: &Manifest, roles: &
         slots: Vec::new(),
         stored: 0,
         rebuilt: false,
+        verdict: manifest.verdict.as_packed(),
         parts: manifest.parts.iter().filter(|part| roles.contains(&part.role)).cloned().collect(),
         ..manifest.clone()
     };

@@ -31,12 +31,15 @@ pub enum Verdict {
     Unchecked,
     /// It is cut short, and was kept on request.
     Incomplete,
-    /// It is less than half of the one before.
+    /// It is less than half of the last good one.
     Shrunk,
+    /// It was that, and the holder of the key said that it is right.
+    Accepted,
 }
 
 impl Verdict {
-    const ALL: [Verdict; 4] = [Verdict::Complete, Verdict::Unchecked, Verdict::Incomplete, Verdict::Shrunk];
+    const ALL: [Verdict; 5] =
+        [Verdict::Complete, Verdict::Unchecked, Verdict::Incomplete, Verdict::Shrunk, Verdict::Accepted];
 
     /// The word in the manifest.
     pub const fn name(self) -> &'static str {
@@ -45,12 +48,21 @@ impl Verdict {
             Verdict::Unchecked => "unchecked",
             Verdict::Incomplete => "incomplete",
             Verdict::Shrunk => "shrunk",
+            Verdict::Accepted => "accepted",
         }
     }
 
-    /// Whether `latest` may pick the backup.
+    /// Whether the backup counts: for `latest`, and as what the next dump is compared with.
     pub const fn is_good(self) -> bool {
-        matches!(self, Verdict::Complete | Verdict::Unchecked)
+        matches!(self, Verdict::Complete | Verdict::Unchecked | Verdict::Accepted)
+    }
+
+    /// The verdict when the backup was packed.
+    pub const fn as_packed(self) -> Verdict {
+        match self {
+            Verdict::Accepted => Verdict::Shrunk,
+            other => other,
+        }
     }
 }
 
@@ -238,7 +250,9 @@ impl Manifest {
         if !text.ends_with(DRAFT_END) {
             return Err(damaged("a draft does not end as it should"));
         }
-        let as_drafted = draft.generation == 0 && draft.slots.is_empty() && draft.stored == 0 && !draft.rebuilt;
+        let as_packed = draft.verdict == draft.verdict.as_packed();
+        let as_drafted =
+            draft.generation == 0 && draft.slots.is_empty() && draft.stored == 0 && !draft.rebuilt && as_packed;
         if as_drafted { Ok(draft) } else { Err(damaged("a draft says what only a manifest can")) }
     }
 }

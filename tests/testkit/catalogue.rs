@@ -1,11 +1,12 @@
 //! What only a verification reads: catalogues, and the sums over them (spec/index.md, spec/chunking.md).
 
 use vault::base::failure::FailureClass::Damaged;
+use vault::format::manifest::Verdict;
 
 use super::List;
 use super::build::{Kit, Stage};
 use super::form::CatalogueForm;
-use super::index::replace;
+use super::index::{replace, verdicts};
 
 /// Name, comment, and what is changed.
 type Case<T> = (&'static str, &'static str, fn(&mut T));
@@ -54,6 +55,9 @@ fn drafts(list: &mut List) {
     });
     list.unseen("draft-verdict", Damaged, "the draft has another verdict than the manifest", &|kit| {
         draft(kit, "\"unchecked\"", "\"complete\"")
+    });
+    list.unseen("draft-accepted", Damaged, "the draft is accepted, which only a manifest can be", &|kit| {
+        verdicts(kit, Verdict::Accepted, Verdict::Shrunk, Verdict::Accepted)
     });
     list.unseen("draft-slots", Damaged, "the draft has a generation of slots", &|kit| {
         draft(kit, "\"generation\": 0", "\"generation\": 1")

@@ -2,6 +2,7 @@
 
 use vault::base::cutter::Cutter;
 use vault::format::header::Role;
+use vault::format::manifest::Verdict;
 use vault::format::slot::{Slot, SlotKind};
 
 use super::List;
@@ -9,7 +10,7 @@ use super::build::{Stage, key_file};
 use super::container::Opener;
 use super::directory::frames;
 use super::form::Frame;
-use super::index::replace;
+use super::index::{replace, verdicts};
 use super::manifest::everywhere;
 use super::slot::{phrase, slot};
 
@@ -157,6 +158,14 @@ fn manifests(list: &mut List) {
     list.legal("verdict-incomplete", "a backup that was kept though its dump is cut short", &|kit| {
         everywhere(kit, "\"unchecked\"", "\"incomplete\"")
     });
+    list.legal("verdict-shrunk", "a backup that is less than half of the one before", &|kit| {
+        everywhere(kit, "\"unchecked\"", "\"shrunk\"")
+    });
+    list.legal(
+        "verdict-accepted",
+        "a backup that shrank and was accepted: its drafts say as what it was packed",
+        &|kit| verdicts(kit, Verdict::Shrunk, Verdict::Shrunk, Verdict::Accepted),
+    );
 }
 
 fn keys(list: &mut List) {

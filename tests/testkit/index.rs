@@ -2,6 +2,7 @@
 
 use vault::base::failure::FailureClass::{Damaged, Limit, Unsupported};
 use vault::base::size::padme;
+use vault::format::manifest::Verdict;
 
 use super::List;
 use super::build::{Kit, Stage};
@@ -36,9 +37,29 @@ fn draft(kit: &mut Kit, from: &'static str, to: &'static str) {
     index(kit, move |index| replace(&mut index.draft, from, to));
 }
 
+/// Gives drafts and manifest verdicts of their own.
+pub fn verdicts(kit: &mut Kit, in_catalogue: Verdict, in_index: Verdict, in_manifest: Verdict) {
+    let packed = "\"unchecked\"";
+    kit.at(move |stage| match stage {
+        Stage::Catalogue(form) => replace(&mut form.draft, packed, &format!("\"{}\"", in_catalogue.name())),
+        Stage::Index(form) => replace(&mut form.draft, packed, &format!("\"{}\"", in_index.name())),
+        Stage::Manifest(manifest) => manifest.verdict = in_manifest,
+        _ => {}
+    });
+}
+
 fn drafts(list: &mut List) {
     list.refused("draft-kind", Damaged, "the draft has another kind than the manifest", &|kit| {
         draft(kit, "\"raw\"", "\"tar\"")
+    });
+    list.refused("draft-verdict", Damaged, "the draft has another verdict than the manifest", &|kit| {
+        verdicts(kit, Verdict::Shrunk, Verdict::Shrunk, Verdict::Complete)
+    });
+    list.refused("draft-not-shrunk", Damaged, "the manifest is accepted, and the drafts are not shrunk", &|kit| {
+        verdicts(kit, Verdict::Incomplete, Verdict::Incomplete, Verdict::Accepted)
+    });
+    list.refused("draft-accepted", Damaged, "the draft is accepted, which only a manifest can be", &|kit| {
+        verdicts(kit, Verdict::Shrunk, Verdict::Accepted, Verdict::Accepted)
     });
     list.refused("draft-tags", Damaged, "the draft has another tag than the manifest", &|kit| {
         kit.tags = vec![("a".into(), "1".into())];
