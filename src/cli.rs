@@ -11,6 +11,7 @@
 //! | `unlock` | the vault key that it stands for |
 //! | `memory` | how much of it is to be had |
 //! | `world` | store, clock, randomness, observer and control of one run |
+//! | `latest` | which backup `latest` is, and what is to be said of one that is not good |
 //! | `output` | where a restored dump goes |
 //! | `part` | which part of it |
 //! | `report` | tables, sizes, ages, JSON |
@@ -24,10 +25,12 @@ pub mod control;
 pub mod message;
 pub mod signals;
 
+mod accept;
 mod contents;
 mod diff;
 mod identity;
 mod key;
+mod latest;
 mod legacy;
 mod list;
 mod memory;
@@ -86,6 +89,7 @@ fn run(arguments: Arguments) -> Result<Option<FailureClass>, CliError> {
         Command::Show(command) => show::run(&global, &command),
         Command::Diff(command) => diff::run(&global, &command),
         Command::Verify(command) => verify::run(&global, &command),
+        Command::Accept(command) => accept::run(&global, &command),
         Command::Legacy(command) => legacy::run(&global, command),
         Command::RebuildManifest(command) => rebuild::run(&global, &command),
     }

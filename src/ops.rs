@@ -2,6 +2,7 @@
 //!
 //! | file | question |
 //! |---|---|
+//! | `accept` | a backup that shrank, and should have |
 //! | `checks` | when was that last seen, of each way to the key |
 //! | `choose` | which parts of a dump make a script of some tables, or of a database |
 //! | `contents`, `scenes` | what is inside a dump |
@@ -10,8 +11,10 @@
 //! | `legacy` | what an archive of another service holds |
 //! | `list` | what is in the store, and which backup is meant |
 //! | `rebuild` | a manifest that was lost |
+//! | `replace` | a manifest in the place of another |
 //! | `rewrap` | other slots for existing backups |
 
+pub mod accept;
 pub mod checks;
 pub mod choose;
 pub mod contents;
@@ -20,5 +23,6 @@ pub mod escrow;
 pub mod legacy;
 pub mod list;
 pub mod rebuild;
+mod replace;
 pub mod rewrap;
 pub mod scenes;

@@ -66,8 +66,8 @@ fn goes(pid: &str) -> bool {
 fn a_producer_that_ends_well_is_believed() {
     let (bytes, failure, control) = produce("echo hello", Some(60_000), Some(60_000));
     assert_eq!((bytes.as_slice(), failure), (&b"hello\n"[..], None));
-    control.end_of_input().unwrap();
-    control.end_of_input().unwrap();
+    assert_eq!(control.end_of_input(), Ok(ProducerEnd::Succeeded));
+    assert_eq!(control.end_of_input(), Ok(ProducerEnd::Succeeded), "asked again");
 }
 
 #[test]

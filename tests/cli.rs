@@ -41,3 +41,5 @@ mod slots;
 mod stores;
 #[path = "cli/terminals.rs"]
 mod terminals;
+#[path = "cli/verdicts.rs"]
+mod verdicts;

@@ -14,7 +14,7 @@ use vault::keys::ring::Keyring;
 use vault::pipeline::error::RunError;
 use vault::pipeline::known::CachePlace;
 use vault::pipeline::pack::{PackOptions, pack};
-use vault::pipeline::port::{Control, SourceFailed, Stop, Store};
+use vault::pipeline::port::{Control, ProducerEnd, SourceFailed, Stop, Store};
 use vault::store::faulty::{FaultyStore, Times};
 use vault::store::memory::MemoryStore;
 
@@ -37,8 +37,8 @@ impl Control for Watching {
         (self.asked.fetch_add(1, Ordering::SeqCst) + 1 >= self.stop_at).then_some(self.stop)
     }
 
-    fn end_of_input(&self) -> Result<(), SourceFailed> {
-        self.end.clone()
+    fn end_of_input(&self) -> Result<ProducerEnd, SourceFailed> {
+        self.end.clone().map(|()| ProducerEnd::Unknown)
     }
 }
 

@@ -46,6 +46,20 @@ impl Catalogue {
         Ok(catalogue)
     }
 
+    /// The draft alone.
+    ///
+    /// # Errors
+    /// It is not legal.
+    pub fn read_draft<E: From<ArchiveError>>(
+        object: &str,
+        parts: &[u64],
+        fetch: &mut Fetch<'_, E>,
+    ) -> Result<Manifest, E> {
+        let mut reader = SectionReader::open(Holder::Catalogue, object, parts, fetch)?;
+        let draft = reader.read_all(Section::Draft, fetch)?;
+        Ok(Manifest::parse_draft(&draft).map_err(ArchiveError::format(object))?)
+    }
+
     /// The chunks of every own block, in order.
     pub fn chunks_by_block(&self) -> impl Iterator<Item = (&OwnBlock, &[Chunk])> {
         let mut rest = self.chunks.as_slice();

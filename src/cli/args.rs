@@ -18,7 +18,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::base::id::Guid;
 use crate::crypto::keys::Fingerprint;
 use crate::pipeline::pack::Level;
-use help::{ABOUT_KEYS, EXIT_ALL, EXIT_DIFF, EXIT_LIST, EXIT_PACK, EXIT_REBUILD, EXIT_SHOW, EXIT_UNPACK, EXIT_VERIFY};
+use help::{ABOUT_KEYS, EXIT_ACCEPT, EXIT_ALL, EXIT_DIFF, EXIT_LIST};
+use help::{EXIT_PACK, EXIT_REBUILD, EXIT_SHOW, EXIT_UNPACK, EXIT_VERIFY};
 use key::KeyCommand;
 pub use legacy::{LegacyArchive, LegacyCommand, LegacyImport, LegacyUnpack};
 pub use part::Part;
@@ -109,6 +110,9 @@ pub enum Command {
     /// Verify backups: presence and size; with --read-data, and with a key, everything.
     #[command(after_help = EXIT_VERIFY)]
     Verify(Verify),
+    /// Accept a backup that is marked as shrunk: it counts as good from now on.
+    #[command(after_help = EXIT_ACCEPT, after_long_help = [ABOUT_KEYS, "\n\n", EXIT_ACCEPT].concat())]
+    Accept(Accept),
     /// Read archives of the a9s backup manager: `openssl enc -aes256` around gzip.
     #[command(subcommand)]
     Legacy(LegacyCommand),
@@ -156,6 +160,16 @@ pub struct HowToPack {
     /// bytes of key and 256 of value.
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = parse_tag)]
     pub tags: Vec<(String, String)>,
+    /// Keep a dump that is cut short, marked as incomplete for ever: it never counts as a good backup. A command that fails makes no backup
+    /// all the same.
+    #[arg(long)]
+    pub allow_incomplete: bool,
+    /// This dump is expected to be less than half of the last good one: do not mark it as shrunk.
+    #[arg(long, conflicts_with = "refuse_shrink")]
+    pub allow_shrink: bool,
+    /// Make no backup of a dump that is less than half of the last good one, instead of one that is marked.
+    #[arg(long)]
+    pub refuse_shrink: bool,
     /// Keep no cache: read the catalogues of earlier backups from the store.
     #[arg(long)]
     pub no_cache: bool,
@@ -187,7 +201,7 @@ pub enum Kdf {
 /// `vault unpack`.
 #[derive(Args)]
 pub struct Unpack {
-    /// An id, as much of one as is unique, or `latest`: the newest complete backup of the key.
+    /// An id, as much of one as is unique, or `latest`: the newest good backup of the key.
     #[arg(value_name = "BACKUP")]
     pub backup: String,
     /// Write to this file, which appears when it is whole; `-`: to standard output, even if that is a terminal.
@@ -259,6 +273,14 @@ pub struct Verify {
     pub threads: Option<u16>,
 }
 
+/// `vault accept`.
+#[derive(Args)]
+pub struct Accept {
+    /// An id, or as much of one as is unique.
+    #[arg(value_name = "BACKUP")]
+    pub backup: String,
+}
+
 /// `vault rebuild-manifest`.
 #[derive(Args)]
 pub struct RebuildManifest {
@@ -290,6 +312,6 @@ mod tests {
         }
         let mut checked = 0;
         check(&mut Arguments::command(), &mut checked);
-        assert_eq!(checked, 19);
+        assert_eq!(checked, 20);
     }
 }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use super::child::{ChildError, Producer};
 use super::signals::Signals;
 use crate::pipeline::error::RunError;
-use crate::pipeline::port::{Control, SourceFailed, Stop};
+use crate::pipeline::port::{Control, ProducerEnd, SourceFailed, Stop};
 
 /// How often the producer is looked at after its output ended.
 const POLL: Duration = Duration::from_millis(10);
@@ -143,13 +143,17 @@ impl RunControl {
         }
     }
 
-    /// Lets go of a producer that ended well.
-    fn accept_producer(&self) {
+    /// Lets go of a producer that ended well, if there was one.
+    fn accept_producer(&self) -> ProducerEnd {
         let mut source = self.source();
         if let Source::Producer(_) = *source
             && let Source::Producer(producer) = std::mem::replace(&mut *source, Source::Succeeded)
         {
             producer.accept();
+        }
+        match *source {
+            Source::Succeeded => ProducerEnd::Succeeded,
+            _ => ProducerEnd::Unknown,
         }
     }
 }
@@ -167,7 +171,7 @@ impl Control for RunControl {
 
     /// Waits for the producer's exit, as long as nothing stops the run. A producer that did not end well is killed with all that it
     /// started.
-    fn end_of_input(&self) -> Result<(), SourceFailed> {
+    fn end_of_input(&self) -> Result<ProducerEnd, SourceFailed> {
         self.wait_begins();
         let done = loop {
             match self.source_succeeded() {
@@ -177,10 +181,12 @@ impl Control for RunControl {
             }
         };
         self.wait_ends();
-        match &done {
-            Ok(()) => self.accept_producer(),
-            Err(reason) => self.fail_producer(reason.clone()),
+        match done {
+            Ok(()) => Ok(self.accept_producer()),
+            Err(reason) => {
+                self.fail_producer(reason.clone());
+                Err(reason)
+            }
         }
-        done
     }
 }

@@ -8,16 +8,17 @@ use crate::archive::manifest::OpenManifest;
 use crate::base::failure::FailureClass;
 use crate::cli::args::{Diff, Global};
 use crate::cli::control::Patience;
+use crate::cli::latest::{LATEST, latest};
 use crate::cli::message::CliError;
 use crate::cli::report::{self, bytes};
-use crate::cli::unpack::{LATEST, choose};
-use crate::cli::world::{Outside, open_store};
+use crate::cli::unpack::choose;
+use crate::cli::world::{Outside, Teller, open_store};
 use crate::ops::choose::shown;
 use crate::ops::diff::{Certainty, Change, Compared, Side, TableName, diff};
 use crate::ops::list::resolve;
 use crate::pipeline::contents::Contents;
 use crate::pipeline::error::RunError;
-use crate::pipeline::survey::{latest, open_manifest};
+use crate::pipeline::survey::open_manifest;
 use crate::pipeline::unpack::Restore;
 
 /// Compares.
@@ -29,7 +30,7 @@ pub fn run(global: &Global, command: &Diff) -> Result<Option<FailureClass>, CliE
     let (unlocked, before) = choose(global, &store, &command.before)?;
     let ring = &unlocked.ring;
     let after = match command.after.as_str() {
-        LATEST => latest(&store, ring)?,
+        LATEST => latest(&store, ring, &Teller::plain(global))?,
         text => open_manifest(&store, &resolve(&store, text)?, ring)?,
     };
     let patience = Patience { timeout: None, stall_timeout: None };

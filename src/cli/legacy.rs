@@ -25,8 +25,9 @@ use crate::cli::secrets::read_legacy_key;
 use crate::cli::signals::Signals;
 use crate::cli::unpack::refuse_inside;
 use crate::cli::world::{Outside, Teller, open_store, open_store_at, store_path};
+use crate::dump::Verdict;
 use crate::legacy::derive::{Derivation, ITERATIONS_DEFAULT};
-use crate::ops::legacy::content::{Content, ContentReader, Decoding, Failure, Inner, Summary};
+use crate::ops::legacy::content::{Content, ContentReader, Decoding, Ends, Failure, Inner, Summary};
 use crate::pipeline::error::RunError;
 use crate::pipeline::port::{Control, Observer, Store};
 use crate::store::local::LocalStore;
@@ -62,6 +63,7 @@ impl Session {
         options: &LegacyArchive,
         place: Place,
         beside: Option<&Path>,
+        ends: Ends,
         patience: Patience,
     ) -> Result<Session, CliError> {
         let (file, command) = (options.legacy_key_file.as_deref(), options.legacy_key_command.as_deref());
@@ -75,7 +77,7 @@ impl Session {
         let signals = Signals::install(&children).map_err(CliError::Signals)?;
         let control = Arc::new(RunControl::new(patience, signals, None));
         let inner = if options.gunzip { Inner::Inflate } else { Inner::Keep };
-        let decoding = Decoding { key, derivation, inner, control: control.clone() };
+        let decoding = Decoding { key, derivation, inner, ends, control: control.clone() };
         let archive = Archive::new(place, Arc::clone(&control));
         Ok(Session { archive, decoding, control, children, teller: Teller::new(global) })
     }
@@ -125,7 +127,12 @@ enum Checked {
 }
 
 fn verdict(summary: Summary) -> &'static str {
-    if summary.complete { ", complete" } else { ", whose end is not checked" }
+    match summary.verdict {
+        Verdict::Complete => ", complete",
+        Verdict::Unchecked => ", whose end is not checked",
+        Verdict::Unproven(_) => ", which shows no end",
+        Verdict::Incomplete(_) => ", cut short",
+    }
 }
 
 fn unpack(global: &Global, command: &LegacyUnpack) -> Result<Option<FailureClass>, CliError> {
@@ -136,7 +143,7 @@ fn unpack(global: &Global, command: &LegacyUnpack) -> Result<Option<FailureClass
     let (place, store) = locate(&command.archive, || open_store(global))?;
     let beside = store.as_ref().map(|store| PathBuf::from(store.location()));
     let patience = Patience { timeout: command.timeout, stall_timeout: None };
-    let mut session = Session::begin(global, &command.archive, place, beside.as_deref(), patience)?;
+    let mut session = Session::begin(global, &command.archive, place, beside.as_deref(), Ends::NotCutShort, patience)?;
     let written = write(&mut session, command, store.as_ref());
     session.teller.progress().end();
     let summary = written.map_err(|error| session.stopped(error))?;
@@ -147,7 +154,7 @@ fn unpack(global: &Global, command: &LegacyUnpack) -> Result<Option<FailureClass
             "message_type": "summary",
             "archive": session.archive.name(),
             "kind": summary.kind.as_str(),
-            "complete": summary.complete,
+            "complete": summary.verdict == Verdict::Complete,
             "authenticated": false,
             "bytes": summary.bytes,
             "seconds": began.elapsed().as_secs_f64(),
@@ -196,7 +203,8 @@ fn import(global: &Global, command: LegacyImport) -> Result<Option<FailureClass>
         None => store_path(global)?.canonicalize().ok(),
     };
     let patience = Patience { timeout: how.timeout, stall_timeout: how.stall_timeout };
-    let mut session = Session::begin(global, &options, place, beside.as_deref(), patience)?;
+    let ends = if how.allow_incomplete { Ends::Any } else { Ends::Whole };
+    let mut session = Session::begin(global, &options, place, beside.as_deref(), ends, patience)?;
     let checked = if options.stream { Checked::AtTheEnd } else { Checked::Before };
     let content = session.content(checked);
     session.teller.progress().end();

@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::base::failure::FailureClass;
 use crate::cli::args::{Global, HowToPack, Pack};
@@ -22,8 +22,8 @@ use crate::cli::watched::Watched;
 use crate::cli::world::{Outside, Teller, cache_place, store_path, threads};
 use crate::format::header::SegmentSize;
 use crate::pipeline::error::RunError;
-use crate::pipeline::known::{CachePlace, Reuse};
-use crate::pipeline::pack::{PackOptions, Packed, check_tags, pack};
+use crate::pipeline::known::{CachePlace, LastGood, Reuse};
+use crate::pipeline::pack::{Doubt, PackOptions, Packed, Shrink, check_tags, pack};
 use crate::pipeline::port::Observer;
 use crate::store::local::LocalStore;
 
@@ -128,6 +128,12 @@ fn options(how: HowToPack, segment: SegmentSize, packing: &Packing) -> PackOptio
         reuse: if how.full { Reuse::Full } else { Reuse::Allowed },
         paranoid: how.paranoid,
         allow_empty: false,
+        allow_incomplete: how.allow_incomplete,
+        shrink: match (how.allow_shrink, how.refuse_shrink) {
+            (true, _) => Shrink::Allow,
+            (false, true) => Shrink::Refuse,
+            (false, false) => Shrink::Mark,
+        },
         tags: how.tags,
         tool: format!("vault {}", env!("CARGO_PKG_VERSION")),
         slots: packing.ring.slots.clone(),
@@ -143,8 +149,11 @@ fn summary(
     took: Duration,
     teller: &Teller,
 ) -> Result<Option<FailureClass>, CliError> {
-    let Packed { manifest, plain, new, chunks } = packed;
+    let Packed { manifest, plain, new, chunks, doubt } = packed;
     let ratio = *plain as f64 / manifest.stored.max(1) as f64;
+    if let Some(doubt) = doubt {
+        teller.warn(&told(doubt, packed));
+    }
     let printed = if global.json {
         report::json(&json!({
             "version": 1,
@@ -160,6 +169,7 @@ fn summary(
             "chunks": chunks,
             "ratio": ratio,
             "seconds": took.as_secs_f64(),
+            "shrunk_from": shrunk_from(doubt.as_ref()),
         }))
     } else if global.quiet {
         report::lines(&[manifest.id.to_string()])
@@ -180,6 +190,32 @@ fn summary(
         teller.warn(&format!("{} is packed, but that cannot be told: {error}", manifest.id));
     }
     Ok(teller.class())
+}
+
+/// Why the backup does not count as good.
+fn told(doubt: &Doubt, packed: &Packed) -> String {
+    let id = packed.manifest.id;
+    match doubt {
+        Doubt::CutShort(why) => format!("the dump is cut short: {why}; {id} is kept, marked as incomplete for ever"),
+        Doubt::Unproven(why) => format!(
+            "nothing shows that the dump is whole: {why}; {id} is kept, marked as incomplete for ever; run the program as a child, \
+             `vault pack -- COMMAND`, and its exit status tells"
+        ),
+        Doubt::Shrunk(last) => format!(
+            "the dump has {}, less than half of the {} (rounded up) of {}: {id} is kept, marked as shrunk, and `latest` is in doubt; \
+             when it is right, `vault accept {id}`, or give `--allow-shrink` the next time",
+            bytes(packed.plain),
+            bytes(last.size),
+            last.id
+        ),
+    }
+}
+
+fn shrunk_from(doubt: Option<&Doubt>) -> Value {
+    match doubt {
+        Some(Doubt::Shrunk(LastGood { id, size })) => json!({ "id": id.to_string(), "size": size }),
+        _ => Value::Null,
+    }
 }
 
 fn rate(bytes: u64, took: Duration) -> u64 {

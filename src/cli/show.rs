@@ -7,20 +7,20 @@ use crate::base::failure::FailureClass;
 use crate::base::id::BackupId;
 use crate::base::time::rfc3339;
 use crate::cli::args::{Global, Show};
+use crate::cli::latest::{LATEST, doubt, latest, tell};
 use crate::cli::list::{manifest_json, tags};
 use crate::cli::message::CliError;
 use crate::cli::report::{self, bytes};
 use crate::cli::secrets::Ask;
 use crate::cli::unlock::{Unlocked, Wanted, for_reading};
-use crate::cli::unpack::LATEST;
 use crate::cli::world::{Teller, open_store};
 use crate::format::header::Role;
-use crate::format::manifest::Manifest;
+use crate::format::manifest::{Manifest, Verdict};
 use crate::format::slot::{Slot, SlotKind};
 use crate::ops::list::{Standing, newest_unverified, resolve, standing};
 use crate::pipeline::error::RunError;
 use crate::pipeline::port::Store;
-use crate::pipeline::survey::{latest, read_manifest};
+use crate::pipeline::survey::read_manifest;
 
 /// An object to be downloaded.
 struct Object {
@@ -75,10 +75,13 @@ pub(super) fn choose(
     let unlocked = for_reading(global, store, Ask::Never, Wanted::Any, teller)?;
     match &unlocked {
         Some(found) if global.guid.is_none_or(|guid| guid == found.ring.guid()) => {
-            Ok((latest(store, &found.ring)?.manifest.id, unlocked))
+            Ok((latest(store, &found.ring, teller)?.manifest.id, unlocked))
         }
         _ => match newest_unverified(store, global.guid)? {
-            Ok(id) => Ok((id, unlocked)),
+            Ok((id, passed_over)) => {
+                tell(teller, &passed_over);
+                Ok((id, unlocked))
+            }
             Err(guids) => Err(CliError::WhichGuid(guids)),
         },
     }
@@ -115,7 +118,7 @@ fn lines(manifest: &Manifest, word: &str) -> Vec<String> {
         ("manifest", word.to_owned()),
         ("time", rfc3339(manifest.id.timestamp)),
         ("kind", manifest.kind.clone()),
-        ("verdict", manifest.verdict.name().to_owned()),
+        ("verdict", verdict(manifest.verdict)),
         ("size", format!("{}, rounded up", bytes(manifest.size))),
         ("stored", format!("{} in {} own parts", bytes(manifest.stored), manifest.parts.len())),
         ("uses", bases),
@@ -130,6 +133,12 @@ fn lines(manifest: &Manifest, word: &str) -> Vec<String> {
     ];
     let fields = fields.iter().map(|(name, value)| format!("{name:<11} {value}").trim_end().to_owned());
     fields.collect()
+}
+
+/// The word, and what it means where that is bad news.
+fn verdict(verdict: Verdict) -> String {
+    let word = verdict.name();
+    doubt(verdict).map_or_else(|| word.into(), |doubt| format!("{word}: {doubt}"))
 }
 
 /// `passphrase 1a2b3c4d, age 5e6f7081`.

@@ -13,6 +13,7 @@ use crate::base::time::rfc3339;
 use crate::cli::args::{Global, Unpack};
 use crate::cli::child::Children;
 use crate::cli::control::Patience;
+use crate::cli::latest::{LATEST, doubt, latest};
 use crate::cli::message::{CliError, say};
 use crate::cli::output::{NewFile, Replace, deliver};
 use crate::cli::part;
@@ -26,11 +27,8 @@ use crate::ops::choose::Chosen;
 use crate::ops::list::resolve;
 use crate::pipeline::error::RunError;
 use crate::pipeline::port::{Clock, Control, Observer, Store};
-use crate::pipeline::survey::{latest, open_manifest};
+use crate::pipeline::survey::open_manifest;
 use crate::pipeline::unpack::Restore;
-
-/// The word for the newest complete backup.
-pub const LATEST: &str = "latest";
 
 /// Unpacks.
 ///
@@ -64,6 +62,7 @@ pub fn run(global: &Global, command: &Unpack) -> Result<Option<FailureClass>, Cl
             "id": id,
             "time": time,
             "age_seconds": age,
+            "verdict": open.manifest.verdict.name(),
             "bytes": bytes,
             "seconds": seconds,
         });
@@ -77,7 +76,7 @@ pub(super) fn choose(global: &Global, store: &dyn Store, text: &str) -> Result<(
     let teller = Teller::plain(global);
     if text == LATEST {
         let unlocked = for_reading(global, store, Ask::Allowed, Wanted::Any, &teller)?.ok_or(CliError::NoKey)?;
-        let open = latest(store, &unlocked.ring)?;
+        let open = latest(store, &unlocked.ring, &teller)?;
         return Ok((unlocked, open));
     }
     let id = resolve(store, text)?;
@@ -153,6 +152,9 @@ fn announce(global: &Global, outside: &Outside, manifest: &Manifest) {
         outside.teller.note(&text);
     } else {
         outside.teller.tell(&text);
+    }
+    if let Some(doubt) = doubt(manifest.verdict) {
+        outside.teller.caution(&format!("{}: {doubt}", manifest.id));
     }
 }
 

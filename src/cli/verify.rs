@@ -12,14 +12,14 @@ use crate::base::failure::FailureClass;
 use crate::base::id::BackupId;
 use crate::cli::args::{Global, Verify};
 use crate::cli::control::Patience;
+use crate::cli::latest::{LATEST, doubt};
 use crate::cli::message::CliError;
 use crate::cli::report::{self, bytes};
 use crate::cli::secrets::Ask;
 use crate::cli::show::choose;
 use crate::cli::unlock::{Unlocked, Wanted, for_reading};
-use crate::cli::unpack::LATEST;
 use crate::cli::world::{Outside, Teller, open_store, threads};
-use crate::format::manifest::Manifest;
+use crate::format::manifest::{Manifest, Verdict};
 use crate::keys::ring::Keyring;
 use crate::pipeline::World;
 use crate::pipeline::error::RunError;
@@ -159,14 +159,19 @@ fn verify(world: &World<'_>, subject: Subject, ring: Option<&Keyring>, command: 
 
 fn lines(report: &Report, level: Option<Level>) -> Vec<String> {
     let manifest = if report.authenticated { "verified" } else { "unverified" };
-    let verdict = match (report.findings.len(), hindered(report)) {
-        (0, _) => "good".to_owned(),
-        (findings, true) => format!("BAD, {findings} found"),
-        (findings, false) => format!("BAD, {findings} found, none of which hinders a restore"),
+    let doubt = report.verdict.and_then(doubt);
+    let verdict = match (report.findings.len(), hindered(report), doubt) {
+        (0, _, None) => "good".to_owned(),
+        (0, _, Some(_)) => "as it was packed, and not counted as good".to_owned(),
+        (findings, true, _) => format!("BAD, {findings} found"),
+        (findings, false, _) => format!("BAD, {findings} found, none of which hinders a restore"),
     };
     let looked = format!("{} objects, {} read", report.objects, bytes(report.bytes_read));
     let level = level.map_or("nothing but the manifest", Level::name);
     let mut lines = vec![format!("{}: {verdict} (manifest {manifest}, {looked}; {level})", report.id)];
+    if let (Some(verdict), Some(doubt)) = (report.verdict, doubt) {
+        lines.push(format!("  {}: {doubt}", verdict.name()));
+    }
     for Finding { class, what, hinders_restore } in &report.findings {
         let note = if *hinders_restore { "" } else { ", not needed for a restore" };
         lines.push(format!("  {}: {what}{note}", class.name()));
@@ -211,7 +216,9 @@ fn reports_json(level: Level, levels: &[Option<Level>], reports: &[Report]) -> V
             json!({
                 "id": report.id.to_string(),
                 "level": level.map(Level::name),
-                "good": report.findings.is_empty(),
+                "verdict": report.verdict.map(Verdict::name),
+                "good": report.findings.is_empty() && report.verdict.and_then(doubt).is_none(),
+                "intact": report.findings.is_empty(),
                 "restorable": !hindered(report),
                 "authenticated": report.authenticated,
                 "objects": report.objects,

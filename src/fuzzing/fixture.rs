@@ -16,7 +16,7 @@ use crate::keys::ring::{Keyring, new_key};
 use crate::pipeline::World;
 use crate::pipeline::error::RunError;
 use crate::pipeline::known::{CachePlace, Reuse};
-use crate::pipeline::pack::{Level, PackOptions, Packed, pack};
+use crate::pipeline::pack::{Level, PackOptions, Packed, Shrink, pack};
 use crate::pipeline::port::{Clock, Random, Silent, Store, Unwatched};
 use crate::pipeline::survey::open_manifest;
 use crate::store::memory::MemoryStore;
@@ -108,6 +108,8 @@ pub(super) fn options() -> PackOptions {
         reuse: Reuse::Allowed,
         paranoid: false,
         allow_empty: true,
+        allow_incomplete: false,
+        shrink: Shrink::Mark,
         tags: vec![("host".into(), "db1".into())],
         tool: "vault fuzz".into(),
         slots: Vec::new(),

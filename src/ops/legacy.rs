@@ -74,6 +74,9 @@ pub enum ImportError {
     /// The dump has no proper end.
     #[error("the dump in the archive is cut short: {0}")]
     CutShort(String),
+    /// Its bytes cannot show that it is whole, and who wrote it is long gone.
+    #[error("nothing shows that the dump in the archive is whole: {0}")]
+    Unproven(String),
     /// The content is gzip once more, and not whole.
     #[error("the archive holds gzip inside gzip, and the inner one is damaged: {0}")]
     Inner(GzipError),
@@ -92,8 +95,8 @@ impl ImportError {
             | ImportError::WholeAndParts(_)
             | ImportError::TwoBeginnings { .. } => FailureClass::Usage,
             // The archive is as it was written: what was put into it was not whole.
-            ImportError::Empty | ImportError::CutShort(_) | ImportError::Inner(_) => FailureClass::Source,
-            ImportError::Unreadable(_) => FailureClass::Source,
+            ImportError::Empty | ImportError::CutShort(_) | ImportError::Unproven(_) => FailureClass::Source,
+            ImportError::Inner(_) | ImportError::Unreadable(_) => FailureClass::Source,
             ImportError::Spool { .. } => FailureClass::Failure,
         }
     }

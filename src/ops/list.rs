@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::archive::ArchiveError;
 use crate::base::failure::FailureClass;
 use crate::base::id::{BackupId, Guid};
-use crate::format::manifest::Manifest;
+use crate::format::manifest::{Manifest, Verdict};
 use crate::keys::ring::Keyring;
 use crate::pipeline::error::RunError;
 use crate::pipeline::port::{Store, StoreError};
@@ -137,22 +137,34 @@ pub fn resolve(store: &dyn Store, text: &str) -> Result<BackupId, RunError> {
     }
 }
 
-/// The newest good backup by what the manifests say, unverified. The guids, when there are several and none is given.
+/// The newest good backup by what the manifests say, unverified, and newer ones whose dumps are cut short. The guids, when there are several and
+/// none is given.
 ///
 /// # Errors
-/// There is none, or the store cannot be read.
-pub fn newest_unverified(store: &dyn Store, guid: Option<Guid>) -> Result<Result<BackupId, Vec<Guid>>, RunError> {
+/// There is none, one that is marked as shrunk stands above it, or the store cannot be read.
+pub fn newest_unverified(
+    store: &dyn Store,
+    guid: Option<Guid>,
+) -> Result<Result<(BackupId, Vec<BackupId>), Vec<Guid>>, RunError> {
     let entries = list(store, None, guid)?;
-    let manifests = entries.iter().rev().filter_map(|entry| entry.standing.manifest());
-    let good: Vec<&Manifest> = manifests.filter(|manifest| manifest.verdict.is_good()).collect();
-    let guids: BTreeSet<Guid> = good.iter().map(|manifest| manifest.id.guid).collect();
-    match good.first() {
+    let manifests = || entries.iter().rev().filter_map(|entry| entry.standing.manifest());
+    let mut whole = manifests().filter(|manifest| manifest.verdict != Verdict::Incomplete);
+    let guids: BTreeSet<Guid> = whole.clone().map(|manifest| manifest.id.guid).collect();
+    match whole.next() {
+        _ if guids.len() > 1 => Ok(Err(guids.into_iter().collect())),
         None => {
             let what = guid.map_or_else(|| format!("in {}", store.location()), |guid| format!("of {guid}"));
             Err(RunError::NotFound { what })
         }
-        Some(_) if guids.len() > 1 => Ok(Err(guids.into_iter().collect())),
-        Some(newest) => Ok(Ok(newest.id)),
+        Some(newest) if newest.verdict.is_good() => {
+            let newer = manifests().take_while(|manifest| manifest.id != newest.id);
+            let newer = newer.filter(|manifest| manifest.id.guid == newest.id.guid).map(|manifest| manifest.id);
+            Ok(Ok((newest.id, newer.collect())))
+        }
+        Some(newest) => {
+            let good = whole.find(|manifest| manifest.verdict.is_good()).map(|manifest| manifest.id);
+            Err(RunError::Doubtful { id: newest.id, good })
+        }
     }
 }
 

@@ -6,12 +6,12 @@
 //!
 //! Parts are not touched, and a run that breaks off is taken up by the next one: at any time each manifest is the old or the new one.
 
-use crate::archive::ArchiveError;
-use crate::archive::manifest::{OpenManifest, open, seal};
+use crate::archive::manifest::{OpenManifest, open};
 use crate::base::id::BackupId;
 use crate::format::manifest::Manifest;
 use crate::format::slot::Slot;
 use crate::keys::ring::Keyring;
+use crate::ops::replace::put;
 use crate::pipeline::error::RunError;
 use crate::pipeline::port::{Observer, Store};
 use crate::pipeline::survey::{Survey, open_manifest, read_manifest};
@@ -73,21 +73,10 @@ pub fn rewrap(
 
 /// Replaces one manifest. Gives its new size; 0 when it is gone meanwhile.
 fn replace(store: &dyn Store, id: &BackupId, ring: &Keyring, slots: &[Slot], generation: u64) -> Result<u64, RunError> {
-    let name = id.manifest_name();
     let old = match read_manifest(store, id) {
         Err(RunError::NotFound { .. }) => return Ok(0),
         other => other?,
     };
     let OpenManifest { manifest, archive_key } = open(id, &old, ring.newest())?;
-    let manifest = Manifest { slots: slots.to_vec(), generation, ..manifest };
-    let new = seal(&manifest, &archive_key);
-    // What no reader takes must not stand.
-    Manifest::parse(id, &new).map_err(ArchiveError::format(&name))?;
-    let replaced = store.replace(&name, &old, &new);
-    // A failure with our bytes in place is a lost reply.
-    match (replaced, store.get(&name, 0, new.len() + 1)) {
-        (_, Ok(stands)) if stands == new => Ok(new.len() as u64),
-        (Err(error), _) | (Ok(()), Err(error)) => Err(error.into()),
-        (Ok(()), Ok(_)) => Err(RunError::ReadBack { name }),
-    }
+    put(store, &old, &Manifest { slots: slots.to_vec(), generation, ..manifest }, &archive_key)
 }

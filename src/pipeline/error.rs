@@ -6,6 +6,7 @@ use crate::base::failure::FailureClass;
 use crate::base::id::BackupId;
 use crate::base::time::rfc3339;
 use crate::chunk::compress::ZstdError;
+use crate::format::manifest::Verdict;
 use crate::keys::KeyError;
 use crate::pipeline::port::{SourceFailed, Stop, StoreError};
 
@@ -94,6 +95,35 @@ pub enum RunError {
     /// The input is cut short.
     #[error("the dump is cut short: {0}")]
     CutShort(String),
+    /// The bytes of the input cannot show that it is whole, and nobody vouches for it.
+    #[error("nothing shows that the dump is whole: {0}, and how the program that wrote it ended was not seen")]
+    Unproven(String),
+    /// The input is less than half of the last good backup.
+    #[error("the dump has {bytes} bytes, less than half of the {before} (rounded up) of {id}")]
+    Shrunk {
+        /// Bytes read.
+        bytes: u64,
+        /// Rounded size of the last good backup.
+        before: u64,
+        /// The last good backup.
+        id: BackupId,
+    },
+    /// A backup that nobody has accepted stands above the newest good one.
+    #[error("the newest backup, {id}, is marked as shrunk{}", good_text(.good.as_ref()))]
+    Doubtful {
+        /// The one that is marked.
+        id: BackupId,
+        /// The newest good one.
+        good: Option<BackupId>,
+    },
+    /// There is nothing to accept.
+    #[error("{id} is not marked as shrunk: its verdict is {}", verdict.name())]
+    NotShrunk {
+        /// The backup.
+        id: BackupId,
+        /// What it is.
+        verdict: Verdict,
+    },
     /// The input is empty.
     #[error("the dump is empty")]
     Empty,
@@ -152,6 +182,10 @@ pub enum RunError {
     Worker,
 }
 
+fn good_text(good: Option<&BackupId>) -> String {
+    good.map_or_else(|| ", and none before it is good".into(), |good| format!("; the newest good one is {good}"))
+}
+
 fn newest_text(newest: Option<&BackupId>) -> String {
     let text = |id: &BackupId| format!(", and the newest backup, {id}, is of {}", rfc3339(id.timestamp));
     newest.map_or_else(String::new, text)
@@ -175,13 +209,13 @@ impl RunError {
             RunError::Key(source) => source.class(),
             RunError::NoSlotOpens { .. } => FailureClass::WrongKey,
             RunError::NotFound { .. } | RunError::Legacy { .. } => FailureClass::NotFound,
-            RunError::Ambiguous { .. } | RunError::Generation { .. } | RunError::NoMap { .. } | RunError::Option(_) => {
-                FailureClass::Usage
-            }
+            RunError::Ambiguous { .. } | RunError::Doubtful { .. } | RunError::NotShrunk { .. } => FailureClass::Usage,
+            RunError::Generation { .. } | RunError::NoMap { .. } | RunError::Option(_) => FailureClass::Usage,
             RunError::Missing { .. } => FailureClass::Missing,
             RunError::Size { .. } | RunError::Sha256 { .. } | RunError::Digest { .. } => FailureClass::Damaged,
             RunError::ReadBack { .. } => FailureClass::Store,
-            RunError::CutShort(_) | RunError::Empty | RunError::Input(_) | RunError::Source(_) => FailureClass::Source,
+            RunError::CutShort(_) | RunError::Unproven(_) | RunError::Shrunk { .. } => FailureClass::Source,
+            RunError::Empty | RunError::Input(_) | RunError::Source(_) => FailureClass::Source,
             RunError::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => FailureClass::Pipe,
             RunError::Stopped(Stop::Interrupted) => FailureClass::Interrupted,
             RunError::Stopped(Stop::Terminated) => FailureClass::Terminated,

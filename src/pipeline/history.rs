@@ -11,7 +11,7 @@ use crate::base::id::BackupId;
 use crate::crypto::keys::PackKeys;
 use crate::format::FormatError;
 use crate::format::header::Role;
-use crate::format::manifest::{Manifest, Part, Prev};
+use crate::format::manifest::{Manifest, Part, Prev, Verdict};
 use crate::format::record::{Record, Usage, encode_all, parse_all};
 use crate::index::cache::{Cache, KnownBackup, KnownBlock, NewBackup, NewChunk};
 use crate::pipeline::World;
@@ -31,6 +31,8 @@ pub struct Chapter {
     pub catalogue: Vec<Part>,
     /// What the next backup records of this one; only for the newest.
     pub prev: Option<Prev>,
+    /// What the manifest says of the dump, which is not authenticated here.
+    pub verdict: Verdict,
     /// Blocks and chunks, unless the cache has them.
     pub table: Option<(Vec<KnownBlock>, Vec<NewChunk>)>,
 }
@@ -49,15 +51,9 @@ pub fn newest_candidate(
     cache: Option<&Cache>,
 ) -> Result<Option<Chapter>, RunError> {
     let store = world.store;
-    let text = read_manifest(store, id)?;
-    if !survey.is_vaults(store, id, &text)? {
+    let Some(manifest) = ours(world, keys, survey, id)? else {
         return Ok(None);
-    }
-    let name = id.manifest_name();
-    let manifest = Manifest::parse(id, &text).map_err(crate::archive::ArchiveError::format(&name))?.manifest;
-    if manifest.epoch != keys.scope.epoch || manifest.fingerprint != keys.fingerprint.0 {
-        return Ok(None);
-    }
+    };
     // The manifest is not authenticated here, so nothing is taken from it but where to look.
     let parts = catalogue_parts(&manifest);
     let known = cache.and_then(|cache| cache.backups().iter().find(|known| known.id == *id));
@@ -73,7 +69,23 @@ pub fn newest_candidate(
         None => read_chapter(world, keys, survey, &manifest)?,
     };
     chapter.prev = Some(prev_of(world, &manifest, &chapter.draft)?);
+    chapter.verdict = manifest.verdict;
     Ok(Some(chapter))
+}
+
+/// A manifest of this key, as it stands: nobody has authenticated it. `None` for legacy archives and other epochs.
+///
+/// # Errors
+/// It cannot be read, or is not legal.
+pub fn ours(world: &World<'_>, keys: &PackKeys, survey: &Survey, id: &BackupId) -> Result<Option<Manifest>, RunError> {
+    let text = read_manifest(world.store, id)?;
+    if !survey.is_vaults(world.store, id, &text)? {
+        return Ok(None);
+    }
+    let name = id.manifest_name();
+    let manifest = Manifest::parse(id, &text).map_err(crate::archive::ArchiveError::format(&name))?.manifest;
+    let is_ours = manifest.epoch == keys.scope.epoch && manifest.fingerprint == keys.fingerprint.0;
+    Ok(is_ours.then_some(manifest))
 }
 
 /// Reads the catalogue whose parts `manifest` names; the result is authenticated under CK.
@@ -96,15 +108,47 @@ pub fn read_chapter(
         readers.push(PartReader::open(store, &own(manifest, part), PartSecret::Catalogue(&keys.catalogue))?);
     }
     let Catalogue { draft, cutter, blocks, chunks, usage } = open_catalogue(&object, &readers)?;
+    check_same(&object, &draft, keys, manifest)?;
+    let table = table(&object, blocks, chunks)?;
+    Ok(Chapter { draft, cutter, usage, catalogue, prev: None, verdict: manifest.verdict, table: Some(table) })
+}
+
+/// Reads the draft alone out of the catalogue whose parts `manifest` names: some kilobytes, authenticated under CK.
+///
+/// # Errors
+/// A part is missing or not what it should be, or the draft is of another backup.
+pub fn read_draft(
+    world: &World<'_>,
+    keys: &PackKeys,
+    survey: &Survey,
+    manifest: &Manifest,
+) -> Result<Manifest, RunError> {
+    let catalogue = catalogue_parts(manifest);
+    let object = manifest.id.part_name(catalogue.first().map_or(0, |part| part.index));
+    let mut readers = Vec::with_capacity(catalogue.len());
+    for part in &catalogue {
+        check_size(survey, &manifest.id, part).map_err(|problem| problem.into_error(manifest.id))?;
+        readers.push(PartReader::open(world.store, &own(manifest, part), PartSecret::Catalogue(&keys.catalogue))?);
+    }
+    let lengths: Vec<u64> = readers.iter().map(PartReader::plain_bytes).collect();
+    let mut ranges = RangeReader::new(&readers, 2);
+    let draft = Catalogue::read_draft::<RunError>(&object, &lengths, &mut |part, offset, length| {
+        ranges.read(part as usize, offset, length)
+    })?;
+    check_same(&object, &draft, keys, manifest)?;
+    Ok(draft)
+}
+
+/// Whether a draft is of the backup in whose catalogue it stands.
+fn check_same(object: &str, draft: &Manifest, keys: &PackKeys, manifest: &Manifest) -> Result<(), RunError> {
     let same = draft.id == manifest.id
         && draft.epoch == manifest.epoch
         && draft.fingerprint == manifest.fingerprint
         && draft.sealed_key == manifest.sealed_key;
-    if !same || draft.id.guid != keys.scope.guid {
-        return Err(damaged(&object, "it is the catalogue of another backup").into());
+    if same && draft.id.guid == keys.scope.guid {
+        return Ok(());
     }
-    let table = table(&object, blocks, chunks)?;
-    Ok(Chapter { draft, cutter, usage, catalogue, prev: None, table: Some(table) })
+    Err(damaged(object, "it is the catalogue of another backup").into())
 }
 
 /// Reads a catalogue out of its opened parts.
@@ -199,8 +243,10 @@ impl Chapter {
 
     fn decode(record: &[u8]) -> Option<Chapter> {
         let [draft, cutter, usage, _] = sections(record)?;
+        let draft = Manifest::parse_draft(draft).ok()?;
         Some(Chapter {
-            draft: Manifest::parse_draft(draft).ok()?,
+            verdict: draft.verdict,
+            draft,
             cutter: <Cutter as Record>::parse(cutter).ok()?,
             usage: parse_all(usage).ok()?,
             catalogue: Chapter::catalogue_of(record)?,

@@ -4,6 +4,7 @@
 //! each, and only those are candidates. The cache is used for a backup only when it was made from the very catalogue that the store
 //! shows now, and a part is referenced only after its size and header were compared with the catalogue's.
 
+mod good;
 mod source;
 mod table;
 
@@ -21,6 +22,7 @@ use crate::pipeline::fetch::{check_size, read_header};
 use crate::pipeline::history::{Chapter, read_chapter};
 use crate::pipeline::survey::{Survey, read_mark};
 
+pub use good::LastGood;
 use source::{Source, Trust, as_manifest, candidates, is_of};
 pub use table::forget;
 use table::{assemble, binding, is_distrusted, open_cache, trust_again};
@@ -40,6 +42,8 @@ pub struct Known {
     pub prev: Option<Prev>,
     /// The parameters that its epoch cuts with.
     pub cutter: Option<Cutter>,
+    /// What the size of the dump is compared with.
+    pub last_good: Option<LastGood>,
     survey: Survey,
     cache: Option<Cache>,
     /// By ordinal of the cache's backups; `None` for one that is not to be used.
@@ -73,6 +77,7 @@ impl Known {
         let mut known = Known {
             prev: None,
             cutter: None,
+            last_good: None,
             survey,
             cache: None,
             sources: Vec::new(),
@@ -94,6 +99,7 @@ impl Known {
         }
         known.prev = newest.prev.clone();
         known.cutter = Some(newest.cutter);
+        known.last_good = good::find(world, keys, &known.survey, &newest);
         if known.distrusted {
             world
                 .observer

@@ -3,6 +3,7 @@
 mod attempt;
 mod commit;
 mod feed;
+mod judge;
 mod layout;
 mod newer;
 mod object;
@@ -25,9 +26,8 @@ use crate::base::limits::{
 use crate::chunk::chunker::Chunker;
 use crate::chunk::compress::LEVELS;
 use crate::crypto::keys::PackKeys;
-use crate::dump;
 use crate::format::header::SegmentSize;
-use crate::format::manifest::{Manifest, Verdict};
+use crate::format::manifest::Manifest;
 use crate::format::slot::Slot;
 use crate::pipeline::World;
 use crate::pipeline::error::RunError;
@@ -37,6 +37,8 @@ use crate::pipeline::survey::Survey;
 
 use attempt::{Attempt, Written};
 use feed::{Fed, Feed};
+use judge::judge;
+pub use judge::{Doubt, Shrink};
 pub use pace::Level;
 use pace::Pace;
 use weave::Weaver;
@@ -62,6 +64,10 @@ pub struct PackOptions {
     pub paranoid: bool,
     /// Take an empty input for a dump.
     pub allow_empty: bool,
+    /// Keep a dump that is cut short, marked.
+    pub allow_incomplete: bool,
+    /// What becomes of a dump of less than half of the last good one.
+    pub shrink: Shrink,
     /// Clear text for the manifest.
     pub tags: Vec<(String, String)>,
     /// Writer and version for the manifest.
@@ -85,6 +91,8 @@ pub struct Packed {
     pub new: u64,
     /// Chunks cut.
     pub chunks: u64,
+    /// Why it does not count as good, if it does not.
+    pub doubt: Option<Doubt>,
 }
 
 /// Packs a stream. On an error the attempt's own objects are removed, and earlier backups are as they were.
@@ -140,11 +148,12 @@ impl Run<'_> {
     fn run(&self, attempt: &mut Attempt<'_>, known: Known, input: Box<dyn Read + Send>) -> Result<Packed, RunError> {
         let chunker = Chunker::new(self.cutter, self.keys.gear_table());
         let map = MapWriter::new(attempt.capacity());
+        let last_good = known.last_good;
         let feed = Feed::start(input, chunker, self.keys.chunk_id.expose(), map)?;
         let (written, weaver, fed) = self.stream(attempt, known, feed)?;
         attempt.take_data(written);
-        let (kind, verdict) = judge(&fed, self.options)?;
-        self.commit(attempt, weaver, fed, kind, verdict)
+        let judged = judge(&fed.report, fed.producer, last_good.as_ref(), self.options)?;
+        self.commit(attempt, weaver, fed, judged)
     }
 
     /// Reads the input to its end. The parts are written by a thread of their own, in order.
@@ -169,19 +178,6 @@ impl Run<'_> {
                 (_, Err(error)) => Err(error),
             }
         })
-    }
-}
-
-/// Whether the input may be committed.
-fn judge(fed: &Fed, options: &PackOptions) -> Result<(dump::DumpKind, Verdict), RunError> {
-    if fed.plain == 0 {
-        return if options.allow_empty { Ok((dump::DumpKind::Raw, Verdict::Unchecked)) } else { Err(RunError::Empty) };
-    }
-    match fed.report.verdict {
-        dump::Verdict::Complete => Ok((fed.report.kind, Verdict::Complete)),
-        dump::Verdict::Unchecked => Ok((fed.report.kind, Verdict::Unchecked)),
-        dump::Verdict::Unproven(why) => Err(RunError::CutShort(why.to_string())),
-        dump::Verdict::Incomplete(shortfall) => Err(RunError::CutShort(shortfall.to_string())),
     }
 }
 

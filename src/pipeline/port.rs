@@ -64,7 +64,7 @@ impl StoreError {
     }
 }
 
-/// A flat set of named objects that are written once; only manifests are ever replaced, when their slots change.
+/// A flat set of named objects that are written once; only manifests are ever replaced, when their slots or their verdict change.
 ///
 /// Names are UTF-8 without `/`, do not begin with `.` and are at most 128 bytes. All methods may be called from several threads.
 pub trait Store: Send + Sync {
@@ -185,7 +185,16 @@ pub trait Control: Send + Sync {
     ///
     /// # Errors
     /// It did not; the message says how it ended.
-    fn end_of_input(&self) -> Result<(), SourceFailed>;
+    fn end_of_input(&self) -> Result<ProducerEnd, SourceFailed>;
+}
+
+/// What is known, at the end of the input, of whoever wrote it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProducerEnd {
+    /// It ran under our eyes, and ended well.
+    Succeeded,
+    /// It is at the other end of a pipe, or long gone.
+    Unknown,
 }
 
 /// The producer of the dump failed.
@@ -193,7 +202,7 @@ pub trait Control: Send + Sync {
 #[error("{0}")]
 pub struct SourceFailed(pub String);
 
-/// Nothing stops the run, and its producer is content.
+/// Nothing stops the run, and of its producer nothing is known.
 pub struct Unwatched;
 
 impl Control for Unwatched {
@@ -201,7 +210,7 @@ impl Control for Unwatched {
         None
     }
 
-    fn end_of_input(&self) -> Result<(), SourceFailed> {
-        Ok(())
+    fn end_of_input(&self) -> Result<ProducerEnd, SourceFailed> {
+        Ok(ProducerEnd::Unknown)
     }
 }

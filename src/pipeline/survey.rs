@@ -7,7 +7,7 @@ use crate::base::id::{BackupId, Guid, ObjectName};
 use crate::base::limits::MANIFEST_BYTES_MAX;
 use crate::format::header::MAGIC;
 use crate::format::json::{self, Json};
-use crate::format::manifest::is_ours;
+use crate::format::manifest::{Verdict, is_ours};
 use crate::keys::ring::Keyring;
 use crate::pipeline::error::RunError;
 use crate::pipeline::port::{Store, StoreError};
@@ -180,23 +180,48 @@ pub fn open_manifest(store: &dyn Store, id: &BackupId, ring: &Keyring) -> Result
     Ok(open(id, &text, keys)?)
 }
 
+/// The newest good backup, and what stands above it.
+pub struct Latest {
+    /// The backup, verified.
+    pub open: OpenManifest,
+    /// Newer ones whose dumps are cut short, newest first.
+    pub passed_over: Vec<BackupId>,
+}
+
 /// The newest good backup of the ring's guid, verified.
 ///
-/// A manifest that cannot be verified stops the search: older is not what was asked for.
+/// A manifest that cannot be verified stops the search: older is not what was asked for. So does one that is marked as shrunk: whether it is right,
+/// or the one before, only a person knows.
 ///
 /// # Errors
-/// There is none, or the newest one does not verify.
-pub fn latest(store: &dyn Store, ring: &Keyring) -> Result<OpenManifest, RunError> {
+/// There is none, the newest one does not verify, or it is marked as shrunk.
+pub fn latest(store: &dyn Store, ring: &Keyring) -> Result<Latest, RunError> {
     let survey = Survey::take(store, &format!("{}-", ring.guid()))?;
+    let (mut shrunk, mut passed_over) = (None, Vec::new());
     for id in survey.with_manifest() {
-        match open_manifest(store, &id, ring) {
-            // A leaked key of an earlier epoch could forge a newer backup of it.
-            Ok(open) if open.manifest.verdict.is_good() && open.manifest.epoch == ring.newest().pack.scope.epoch => {
-                return Ok(open);
-            }
-            Ok(_) | Err(RunError::Legacy { .. }) => {}
+        let open = match open_manifest(store, &id, ring) {
+            Ok(open) => open,
+            Err(RunError::Legacy { .. }) => continue,
+            // That there is a choice is the news, whatever stands below.
+            Err(_) if shrunk.is_some() => continue,
             Err(error) => return Err(error),
+        };
+        // A leaked key of an earlier epoch could forge a newer backup of it.
+        if open.manifest.epoch != ring.newest().pack.scope.epoch {
+            continue;
+        }
+        match (open.manifest.verdict, shrunk) {
+            (verdict, None) if verdict.is_good() => return Ok(Latest { open, passed_over }),
+            (verdict, Some(shrunk)) if verdict.is_good() => {
+                return Err(RunError::Doubtful { id: shrunk, good: Some(id) });
+            }
+            (Verdict::Shrunk, None) => shrunk = Some(id),
+            _ => passed_over.push(id),
         }
     }
-    Err(RunError::NotFound { what: format!("of {}", ring.guid()) })
+    Err(match shrunk {
+        Some(id) => RunError::Doubtful { id, good: None },
+        None if passed_over.is_empty() => RunError::NotFound { what: format!("of {}", ring.guid()) },
+        None => RunError::NotFound { what: format!("of {} whose dump is whole", ring.guid()) },
+    })
 }

@@ -12,7 +12,7 @@ use crate::base::id::BackupId;
 use crate::chunk::compress::BlockDecompressor;
 use crate::crypto::keys::{VaultKeys, chunk_id};
 use crate::format::header::Role;
-use crate::format::manifest::Manifest;
+use crate::format::manifest::{Manifest, Verdict};
 use crate::format::section::Holder;
 use crate::pipeline::World;
 use crate::pipeline::audit::{ChunkTables, agrees, usage};
@@ -62,19 +62,21 @@ pub struct Finding {
 pub struct Report {
     /// The backup.
     pub id: BackupId,
+    /// What its manifest says of the dump, as far as it can be read.
+    pub verdict: Option<Verdict>,
     /// Whether the manifest was authenticated.
     pub authenticated: bool,
     /// Objects looked at.
     pub objects: u64,
     /// Bytes read.
     pub bytes_read: u64,
-    /// What is wrong; empty is good.
+    /// What is wrong; when there is nothing, everything is as it was written.
     pub findings: Vec<Finding>,
 }
 
 impl Report {
-    fn new(id: BackupId) -> Report {
-        Report { id, authenticated: false, objects: 0, bytes_read: 0, findings: Vec::new() }
+    fn new(id: BackupId, verdict: Option<Verdict>) -> Report {
+        Report { id, verdict, authenticated: false, objects: 0, bytes_read: 0, findings: Vec::new() }
     }
 
     fn find(&mut self, error: &RunError, role: Role) {
@@ -87,7 +89,7 @@ impl Report {
 
     /// A report of a backup that could not even be opened.
     pub fn failed(id: BackupId, error: &RunError) -> Report {
-        let mut report = Report::new(id);
+        let mut report = Report::new(id, None);
         report.find(error, Role::Index);
         report
     }
@@ -99,7 +101,7 @@ impl Report {
 /// The store cannot be read, or the run is stopped. What is wrong with the backup is in the report.
 pub fn verify_objects(world: &World<'_>, manifest: &Manifest, level: Level) -> Result<Report, RunError> {
     let survey = Survey::take(world.store, &format!("{}-", manifest.id.guid))?;
-    let mut report = Report::new(manifest.id);
+    let mut report = Report::new(manifest.id, Some(manifest.verdict));
     for (id, part) in manifest.objects() {
         world.check_stop()?;
         report.objects += 1;

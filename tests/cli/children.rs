@@ -90,7 +90,7 @@ fn small_dumps_come_back() {
         let id = place.pack(&[], dump);
         assert_eq!(place.unpack(&id).out, dump);
     }
-    let id = place.pack(&["--allow-empty"], b"");
+    let id = place.pack(&["--allow-empty", "--allow-shrink"], b"");
     let empty = place.unpack(&id);
     assert_eq!((empty.code, empty.out.len()), (Some(0), 0));
     let id = place.pack(&["--", "sh", "-c", "printf made"], b"");

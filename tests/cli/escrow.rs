@@ -258,7 +258,7 @@ fn identities_that_cannot_be_used_are_refused() {
     let none = elsewhere(&place, "a", "right", &["unpack", &id]);
     none.fails("no slot", 12, "no backup in the store can be opened with an age identity");
     place.ok(&["key", "add", "--recipient", recipient], b"");
-    place.pack(&[], b"a dump");
+    place.pack(&[], b"a dump with one");
     write_private(&place, "mistyped", identity.replace("XX76", "XX67"));
     write_private(&place, "empty", "# nothing\n\n");
     write_private(&place, "exposed", identity);

@@ -34,7 +34,7 @@ fn what_cannot_be_had_is_said() {
     let place = Place::with_key();
     let single = place.pack(&[], dump(&[1, 2, 3]).as_bytes());
     let all = place.pack(&[], cluster().as_bytes());
-    let raw = place.pack(&[], b"just bytes");
+    let raw = place.pack(&["--allow-shrink"], b"just bytes");
     let cases: [(&str, &[&str], i32, &str); 14] = [
         (&single, &["--table", "ordres"], 10, "no table of the dump matches `ordres`"),
         (&single, &["--table", "zzzzzzzz"], 10, "no table of the dump matches `zzzzzzzz`"),

@@ -13,7 +13,7 @@ use vault::keys::ring::{Keyring, file_text, new_key};
 use vault::pipeline::World;
 use vault::pipeline::error::RunError;
 use vault::pipeline::known::{CachePlace, Reuse};
-use vault::pipeline::pack::{Level, PackOptions, Packed, pack};
+use vault::pipeline::pack::{Level, PackOptions, Packed, Shrink, pack};
 use vault::pipeline::port::{Clock, Control, Observer, Random, Store, Unwatched};
 use vault::pipeline::survey::open_manifest;
 use vault::pipeline::unpack::Restore;
@@ -117,6 +117,8 @@ pub fn small(part_bytes: u64) -> PackOptions {
         reuse: Reuse::Allowed,
         paranoid: false,
         allow_empty: false,
+        allow_incomplete: false,
+        shrink: Shrink::Mark,
         tags: Vec::new(),
         tool: "vault test".into(),
         slots: Vec::new(),

@@ -64,9 +64,9 @@ EXIT STATUS
 pub(super) const EXIT_PACK: &str = "\
 EXIT STATUS
   0 the backup is stored and durable
-  3 it is, and a warning tells what is wrong in the store or the cache
+  3 it is, and a warning tells that it is marked as incomplete or shrunk, or what is wrong in the store or the cache
   2 usage                 12 the key or passphrase is not the one
-  15 the command failed, the input broke off, is empty or cut short, or took too long
+  15 the command failed, the input broke off, is empty, cut short or (--refuse-shrink) shrunk, or took too long
   16 the store cannot be reached, read or written
   130, 143 SIGINT, SIGTERM
   Any other code is a failure too. After a failure there is no new backup, and earlier ones are as they were.";
@@ -74,7 +74,7 @@ EXIT STATUS
 pub(super) const EXIT_UNPACK: &str = "\
 EXIT STATUS
   0 the whole dump was written, and its digest agrees
-  2 usage                 10 no such backup or table       11 the output file exists
+  2 usage, or a choice    10 no such backup or table       11 the output file exists
   12 the key or passphrase is not the one         13 damaged          14 an object is missing
   15 the command failed, or did not read all      16 the store cannot be read
   130, 143 SIGINT, SIGTERM                        141 the reader of the output went away
@@ -98,11 +98,18 @@ EXIT STATUS
 
 pub(super) const EXIT_VERIFY: &str = "\
 EXIT STATUS
-  0 nothing is wrong, as far as it was looked at: the first line says how far
+  0 nothing is wrong, as far as it was looked at: the first line says how far, and that of each backup whether its
+    dump was whole when it was packed
   3 so it is, and a warning tells why the passphrase was of no use
   2 usage   10 no such backup or store   12 of another key
   13 damaged   14 an object is missing   16 the store cannot be read
   18, 19 not of this version   With several findings, the worst decides.";
+
+pub(super) const EXIT_ACCEPT: &str = "\
+EXIT STATUS
+  0 the backup counts as good   2 usage, several backups match, or it is not marked as shrunk   10 no such backup or store
+  12 the key or passphrase is not the one   13 the manifest is damaged
+  16 the store cannot be read or written, or somebody else changed the manifest meanwhile";
 
 pub(super) const EXIT_REBUILD: &str = "\
 EXIT STATUS
@@ -133,7 +140,7 @@ EXIT STATUS
 pub(super) const EXIT_LEGACY_IMPORT: &str = "\
 EXIT STATUS
   0 the backup is stored and durable
-  3 it is, and a warning tells what is wrong in the store or the cache
+  3 it is, and a warning tells that it is marked as incomplete or shrunk, or what is wrong in the store or the cache
   2 usage, or a choice that only you can make      10 no such archive, or it is a backup of vault's
   12 the old key, or the key of the new backup, is not the one
   13 the archive is damaged or cut                 14 a part of it is missing

@@ -12,10 +12,10 @@ use crate::base::id::{BackupId, Guid};
 use crate::cli::args::Global;
 use crate::cli::args::key::Check;
 use crate::cli::control::Patience;
+use crate::cli::latest::LATEST;
 use crate::cli::message::CliError;
 use crate::cli::secrets::{Ask, Way as Source, find, read_key_file};
 use crate::cli::unlock::Opener as SlotOpener;
-use crate::cli::unpack::LATEST;
 use crate::cli::world::{Outside, SystemClock, Teller, open_store};
 use crate::crypto::kdf::Scope;
 use crate::crypto::keys::VaultKeys;
@@ -129,7 +129,7 @@ fn subjects(global: &Global, store: &dyn Store, command: &Check, given: &Given) 
     let only = match command.backup.as_deref() {
         None => None,
         Some(LATEST) => match newest_unverified(store, global.guid.or(of_key))? {
-            Ok(id) => Some(id),
+            Ok((id, _)) => Some(id),
             Err(guids) => return Err(CliError::WhichGuid(guids)),
         },
         Some(text) => Some(resolve(store, text)?),

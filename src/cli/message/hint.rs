@@ -8,6 +8,7 @@ use crate::archive::ArchiveError;
 use crate::base::failure::FailureClass;
 use crate::cli::child::ChildError;
 use crate::crypto::passphrase::SlotError;
+use crate::format::manifest::Verdict;
 use crate::keys::KeyError;
 use crate::keys::age::AgeError;
 use crate::keys::paper::PaperError;
@@ -198,8 +199,29 @@ pub(super) fn hint_of_run(error: &RunError) -> Option<String> {
         }
         RunError::NoMap { .. } => "unpack all of it; a backup of the text of pg_dump or pg_dumpall has a dump map",
         RunError::CutShort(_) => {
-            "see why the program that writes the dump ended early, then pack again: no backup was made"
+            "see why the program that writes the dump ended early, then pack again: no backup was made; `--allow-incomplete` keeps such a dump, \
+             marked as incomplete for ever"
         }
+        RunError::Unproven(_) => {
+            "let vault run the program, `vault pack -- COMMAND`: then its exit status tells; or leave out what makes it write no end; \
+             `--allow-incomplete` keeps the dump as it is, marked as incomplete for ever"
+        }
+        RunError::Shrunk { .. } => {
+            "see what the dump has lost: no backup was made; when that is right, `--allow-shrink` packs it as a good backup"
+        }
+        RunError::Doubtful { id, good: Some(good) } => {
+            return Some(format!(
+                "see with `vault diff {good} {id}` or `vault show --contents` what it has lost, and give the id of one of them; \
+                 when it is right, `vault accept {id}`"
+            ));
+        }
+        RunError::Doubtful { id, good: None } => {
+            return Some(format!("give its id, or, when it is right, `vault accept {id}`"));
+        }
+        RunError::NotShrunk { verdict: Verdict::Incomplete, .. } => {
+            "what is cut short stays so: pack a whole dump, or give the id where this one will do"
+        }
+        RunError::NotShrunk { .. } => "it counts as good already: there is nothing to accept",
         RunError::Empty => "see why the dump is empty; `--allow-empty` takes it all the same",
         RunError::Input(_) | RunError::Source(_) => {
             "see what the program that writes the dump says, then pack again: no backup was made"
@@ -239,7 +261,7 @@ fn hint_of_store(error: &StoreError) -> &'static str {
         StoreError::Missing { .. } => "bring the object back from another copy of the store",
         StoreError::Exists { .. } => "nothing was overwritten: `vault list` shows what is there",
         StoreError::Changed { .. } => {
-            "somebody else changes slots: see what is there with `vault show`, then try again"
+            "somebody else changes its slots or accepts it: see what is there with `vault show`, then try again"
         }
         StoreError::NoStore { .. } => "name the store with `--store` or VAULT_STORE; `vault pack` makes a new one",
         StoreError::Failed { reason, .. } if reason.kind() == io::ErrorKind::StorageFull => {

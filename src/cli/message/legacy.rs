@@ -24,7 +24,12 @@ pub(super) fn hint_of_import(error: &ImportError) -> Option<String> {
             "make room there or name another directory with TMPDIR; with `--files`, `-o FILE` or `--stream` no copy is needed"
         }
         ImportError::Empty => "the dump failed when this archive was made: take an earlier one",
-        ImportError::CutShort(_) | ImportError::Inner(_) => {
+        ImportError::CutShort(_) => {
+            "the dump failed when this archive was made: take an earlier one; `vault legacy unpack --stream` writes what there is, and \
+             `vault legacy import --allow-incomplete` keeps it, marked as incomplete for ever"
+        }
+        ImportError::Unproven(_) => "`vault legacy import --allow-incomplete` keeps it, marked as incomplete for ever",
+        ImportError::Inner(_) => {
             "the dump failed when this archive was made: take an earlier one; `vault legacy unpack --stream` writes what there is"
         }
     };

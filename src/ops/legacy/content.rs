@@ -28,6 +28,17 @@ pub enum Inner {
     Inflate,
 }
 
+/// Which dumps are taken, by how they end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ends {
+    /// Those that are not known to be cut short: what somebody restores.
+    NotCutShort,
+    /// Of these, those that show that they are whole, if their kind can: what becomes a good backup.
+    Whole,
+    /// All.
+    Any,
+}
+
 /// How an archive is decoded.
 #[derive(Clone)]
 pub struct Decoding {
@@ -37,6 +48,8 @@ pub struct Decoding {
     pub derivation: Derivation,
     /// What becomes of gzip inside gzip.
     pub inner: Inner,
+    /// Which dumps are taken.
+    pub ends: Ends,
     /// Who may stop the run.
     pub control: Arc<dyn Control>,
 }
@@ -48,8 +61,8 @@ pub struct Summary {
     pub bytes: u64,
     /// What the dump is.
     pub kind: DumpKind,
-    /// Whether its end was seen; otherwise it is of a kind whose end is not checked.
-    pub complete: bool,
+    /// Whether its end was seen.
+    pub verdict: Verdict,
     /// Whether the content is gzip once more.
     pub twice: bool,
 }
@@ -58,6 +71,7 @@ pub struct Summary {
 pub struct Content {
     decoder: Decoder<ImportError>,
     inner: Inner,
+    ends: Ends,
     control: Arc<dyn Control>,
     /// Of gzip inside gzip; `None` until the first slab was seen, and for everything else.
     gunzip: Option<Gunzip>,
@@ -82,6 +96,7 @@ impl Content {
         Ok(Content {
             decoder: decode(source, Arc::clone(&how.key), how.derivation)?,
             inner: how.inner,
+            ends: how.ends,
             control: Arc::clone(&how.control),
             gunzip: None,
             inner_error: None,
@@ -182,14 +197,18 @@ impl Content {
         if report.bytes == 0 {
             return Err(ImportError::Empty);
         }
-        if let Verdict::Incomplete(shortfall) = report.verdict {
-            return Err(ImportError::CutShort(shortfall.to_string()));
+        match (report.verdict, self.ends) {
+            (Verdict::Incomplete(shortfall), Ends::NotCutShort | Ends::Whole) => {
+                return Err(ImportError::CutShort(shortfall.to_string()));
+            }
+            (Verdict::Unproven(why), Ends::Whole) => return Err(ImportError::Unproven(why.to_string())),
+            _ => {}
         }
         let left: usize = self.ready.iter().map(Vec::len).sum();
         self.summary = Some(Summary {
             bytes: self.bytes + left as u64,
             kind: report.kind,
-            complete: report.verdict == Verdict::Complete,
+            verdict: report.verdict,
             twice: self.gunzip.is_some(),
         });
         Ok(())

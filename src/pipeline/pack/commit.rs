@@ -7,10 +7,9 @@ use crate::archive::section::{Framer, SectionError, Sections, write};
 use crate::archive::{ArchiveError, damaged};
 use crate::base::cutter::Cutter;
 use crate::base::size::padme;
-use crate::dump::DumpKind;
 use crate::format::frame::Frame;
 use crate::format::header::Role;
-use crate::format::manifest::{Manifest, Part, Verdict};
+use crate::format::manifest::{Manifest, Part};
 use crate::format::record::{Chunk, OwnBlock, Record, Summary, Usage, encode_all};
 use crate::format::section::Section;
 use crate::index::cache::{KnownBackup, KnownBlock, NewBackup};
@@ -21,6 +20,7 @@ use crate::pipeline::fetch::check_sizes;
 use crate::pipeline::history;
 use crate::pipeline::pack::attempt::Attempt;
 use crate::pipeline::pack::feed::Fed;
+use crate::pipeline::pack::judge::Judged;
 use crate::pipeline::pack::layout::{Foreign, split_by_part, usage};
 use crate::pipeline::pack::weave::{Origin, Weaver};
 use crate::pipeline::pack::{Packed, Run};
@@ -34,11 +34,10 @@ impl Run<'_> {
         attempt: &mut Attempt<'_>,
         weaver: Weaver<'_>,
         fed: Fed,
-        kind: DumpKind,
-        verdict: Verdict,
+        judged: Judged,
     ) -> Result<Packed, RunError> {
         let foreign = Foreign::gather(&weaver)?;
-        let mut manifest = self.draft(attempt, &weaver, &fed, kind, verdict, &foreign);
+        let mut manifest = self.draft(attempt, &weaver, &fed, &judged, &foreign);
         check_readable(&manifest)?;
         let usage = usage(attempt, &weaver, &foreign);
         let catalogue = CatalogueSections {
@@ -67,7 +66,8 @@ impl Run<'_> {
         manifest.slots = self.options.slots.clone();
         self.world.check_stop()?;
         self.publish(attempt, &manifest)?;
-        let packed = Packed { plain: index.summary.plain, new: weaver.new, chunks: weaver.chunks, manifest };
+        let Judged { doubt, .. } = judged;
+        let packed = Packed { plain: index.summary.plain, new: weaver.new, chunks: weaver.chunks, doubt, manifest };
         self.remember(attempt, weaver, record, &packed.manifest);
         Ok(packed)
     }
@@ -78,8 +78,7 @@ impl Run<'_> {
         attempt: &Attempt<'_>,
         weaver: &Weaver<'_>,
         fed: &Fed,
-        kind: DumpKind,
-        verdict: Verdict,
+        judged: &Judged,
         foreign: &Foreign,
     ) -> Manifest {
         let template = attempt.template();
@@ -88,8 +87,8 @@ impl Run<'_> {
             epoch: template.epoch,
             fingerprint: template.fingerprint,
             tool: self.options.tool.clone(),
-            kind: kind.as_str().into(),
-            verdict,
+            kind: judged.kind.as_str().into(),
+            verdict: judged.verdict,
             size: padme(fed.plain),
             stored: 0,
             tags: self.options.tags.clone(),

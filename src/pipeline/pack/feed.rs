@@ -16,6 +16,7 @@ use crate::pipeline::error::RunError;
 use crate::pipeline::pack::POLL;
 use crate::pipeline::pack::pace::Pace;
 use crate::pipeline::pack::slab::{Guess, Slab, Take};
+use crate::pipeline::port::ProducerEnd;
 use crate::pipeline::stage::{Job, Workers};
 
 /// Slabs that are read ahead.
@@ -31,6 +32,8 @@ pub struct Fed {
     pub digest: [u8; 32],
     /// What the input was.
     pub report: dump::Report,
+    /// What is known of whoever wrote it.
+    pub producer: ProducerEnd,
     /// Where its objects stand.
     pub map: MapWriter,
 }
@@ -129,11 +132,11 @@ impl Feed {
         }
         self.submit(workers, pace, |_| true);
         self.settle(0, take)?;
-        world.control.end_of_input().map_err(|error| match world.control.stop() {
+        let producer = world.control.end_of_input().map_err(|error| match world.control.stop() {
             Some(stop) => RunError::Stopped(stop),
             None => RunError::Source(error),
         })?;
-        Ok(self.fed())
+        Ok(self.fed(producer))
     }
 
     /// What passes is counted and looked at, and never changed.
@@ -180,7 +183,7 @@ impl Feed {
         Ok(())
     }
 
-    fn fed(mut self) -> Fed {
+    fn fed(mut self, producer: ProducerEnd) -> Fed {
         self.observer.finish_map().iter().for_each(|entry| self.map.push(entry));
         let spans = self.spans;
         let digest = match spans.len() {
@@ -188,7 +191,7 @@ impl Feed {
             1 => self.whole.unwrap_or_default(),
             _ => span::merge(&spans).unwrap_or_default(),
         };
-        Fed { plain: self.plain, spans, digest, report: self.observer.finish(), map: self.map }
+        Fed { plain: self.plain, spans, digest, report: self.observer.finish(), producer, map: self.map }
     }
 }
 
