@@ -20,7 +20,7 @@ use vault::cli::child::{ChildError, Children, Consumer, Producer};
 use vault::cli::control::{Patience, RunControl};
 use vault::cli::signals::Signals;
 use vault::cli::watched::Watched;
-use vault::pipeline::port::{Control, Stop, Unwatched};
+use vault::pipeline::port::{Control, ProducerEnd, Stop, Unwatched};
 
 fn sh(script: &str) -> Vec<OsString> {
     ["sh", "-c", script].map(OsString::from).to_vec()

@@ -4,10 +4,12 @@ mod common;
 
 use common::world::*;
 use vault::base::failure::FailureClass;
+use vault::base::id::BackupId;
 use vault::format::header::Role;
+use vault::format::manifest::Verdict;
 use vault::keys::ring::{Keyring, file_text, new_key};
 use vault::pipeline::known::CachePlace;
-use vault::pipeline::pack::PackOptions;
+use vault::pipeline::pack::{Doubt, PackOptions, Packed, Shrink};
 use vault::pipeline::port::Store;
 use vault::pipeline::survey::{Survey, latest};
 use vault::store::memory::MemoryStore;
@@ -64,7 +66,7 @@ fn an_earlier_epoch_is_never_the_latest() {
     let second = pack_bytes(&outside, &store, &both, small(16_704), b"of the second epoch").expect("packs").manifest;
     outside.later(1000);
     pack_bytes(&outside, &store, &old, small(16_704), b"forged with the first key").expect("packs");
-    assert_eq!(latest(&store, &both).expect("the second epoch").manifest.id, second.id);
+    assert_eq!(latest(&store, &both).expect("the second epoch").open.manifest.id, second.id);
 }
 
 #[test]
@@ -112,4 +114,113 @@ fn what_no_reader_takes_is_not_written() {
         cases += 1;
     }
     assert_eq!(cases, 5);
+}
+
+/// Days of one database whose dumps shrink and grow.
+struct Days {
+    ring: Keyring,
+    outside: Outside,
+    store: MemoryStore,
+    place: CachePlace,
+}
+
+impl Days {
+    fn new(place: CachePlace) -> Days {
+        Days { ring: ring("key"), outside: Outside::new("run"), store: MemoryStore::new(), place }
+    }
+
+    fn try_pack(&self, options: PackOptions, dump: &[u8]) -> Packed {
+        self.outside.later(86_400_000);
+        pack_with(&self.outside, &self.store, &self.ring, options, dump, &self.place).expect("packs")
+    }
+
+    fn pack(&self, count: usize) -> Packed {
+        self.try_pack(small(16_704), &rows(count as u64, count))
+    }
+
+    /// A dump that is cut short, however long it is.
+    fn cut(&self, count: usize) -> BackupId {
+        let head = b"--\n-- PostgreSQL database dump\n--\n\nCOPY t (a, b, c, d) FROM stdin;\n";
+        let options = PackOptions { allow_incomplete: true, ..small(16_704) };
+        let packed = self.try_pack(options, &[head.as_slice(), &rows(5, count)].concat());
+        assert_eq!(packed.manifest.verdict, Verdict::Incomplete);
+        packed.manifest.id
+    }
+
+    /// What the next dump of that many rows is compared with, when it is found to be less than half.
+    fn shrunk_from(&self, count: usize) -> Option<BackupId> {
+        match self.pack(count).doubt {
+            Some(Doubt::Shrunk(last)) => Some(last.id),
+            Some(doubt) => panic!("{doubt:?}"),
+            None => None,
+        }
+    }
+
+    /// Somebody with the store's rights writes another verdict into a manifest.
+    fn forge(&self, id: &BackupId, from: &str, to: &str) {
+        let text = String::from_utf8(self.store.get(&id.manifest_name(), 0, 1 << 20).expect("there")).expect("text");
+        assert!(text.contains(from));
+        self.store.insert(id.manifest_name(), text.replace(from, to).into_bytes());
+    }
+}
+
+#[test]
+fn a_dump_is_compared_with_the_last_good_one_whatever_came_between() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for place in [CachePlace::None, CachePlace::File(folder.path().join("cache"))] {
+        let days = Days::new(place);
+        assert_eq!(days.shrunk_from(300), None, "there is nothing before it");
+        let last = days.pack(1000).manifest.id;
+        days.cut(3000);
+        assert_eq!(days.shrunk_from(300), Some(last));
+        assert_eq!(days.shrunk_from(299), Some(last), "nobody accepted it");
+        days.cut(10);
+        assert_eq!(days.shrunk_from(298), Some(last));
+        assert_eq!(days.shrunk_from(600), None);
+        assert_eq!(days.shrunk_from(320), None, "half of the newest good one");
+        let expected = PackOptions { shrink: Shrink::Allow, ..small(16_704) };
+        assert_eq!(days.try_pack(expected, &rows(3, 50)).manifest.verdict, Verdict::Unchecked);
+        assert_eq!(days.shrunk_from(40), None);
+        assert_eq!(days.outside.warnings(), [] as [String; 0]);
+    }
+}
+
+#[test]
+fn a_manifest_that_lies_about_its_verdict_is_not_what_dumps_are_compared_with() {
+    let days = Days::new(CachePlace::None);
+    let last = days.pack(1000).manifest.id;
+    let marked = days.pack(100).manifest.id;
+    let cut = days.cut(100);
+    // Its draft says otherwise.
+    for (id, from) in [(&marked, "\"shrunk\""), (&cut, "\"incomplete\"")] {
+        for to in ["\"complete\"", "\"unchecked\""] {
+            days.forge(id, from, to);
+            assert_eq!(days.shrunk_from(101), Some(last), "{from} as {to}");
+            days.forge(id, to, from);
+        }
+    }
+    days.forge(&cut, "\"incomplete\"", "\"accepted\"");
+    assert_eq!(days.shrunk_from(102), Some(last), "nobody accepts what is cut short");
+    // A host that only packs believes that somebody accepted it, and nobody else does.
+    let newest = days.pack(103).manifest.id;
+    days.forge(&newest, "\"shrunk\"", "\"accepted\"");
+    assert_eq!(days.shrunk_from(104), None);
+    assert_eq!(open(&days.store, &days.ring, &newest).err().map(|error| error.class()), Some(FailureClass::Damaged));
+}
+
+#[test]
+fn a_last_good_backup_that_cannot_be_read_is_told() {
+    let days = Days::new(CachePlace::None);
+    let first = days.pack(900).manifest.id;
+    let last = days.pack(1000).manifest;
+    days.cut(10);
+    let catalogue = last.parts.iter().find(|part| part.role == Role::Catalogue).expect("a catalogue");
+    let name = last.id.part_name(catalogue.index);
+    let mut bytes = days.store.get(&name, 0, 1 << 20).expect("the catalogue");
+    bytes[300] ^= 1;
+    days.store.insert(&name, bytes);
+    assert_eq!(days.shrunk_from(100), Some(first));
+    let told = days.outside.warnings();
+    let about = |warning: &&String| warning.starts_with("the size of the dump is not compared with that of ");
+    assert_eq!(told.iter().filter(about).count(), 1, "{told:?}");
 }

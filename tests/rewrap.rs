@@ -11,10 +11,11 @@ use vault::crypto::kdf::Scope;
 use vault::crypto::keys::MasterKey;
 use vault::crypto::passphrase::Cost;
 use vault::crypto::secret::Secret;
-use vault::format::manifest::Manifest;
+use vault::format::manifest::{Manifest, Verdict};
 use vault::format::slot::Slot;
 use vault::keys::ring::Keyring;
 use vault::keys::slots::{Passphrase, SlotOpener, make};
+use vault::ops::accept::accept;
 use vault::ops::rewrap::{Rewrapped, rewrap};
 use vault::pipeline::error::RunError;
 use vault::pipeline::pack::PackOptions;
@@ -221,6 +222,77 @@ fn what_somebody_else_changed_meanwhile_is_not_overwritten() {
     let refused = scene.run(&Meddled(store.clone(), name.clone(), theirs.clone())).expect_err("meets theirs");
     assert!(matches!(&refused, RunError::Store(StoreError::Changed { name: found }) if *found == name), "{refused}");
     assert_eq!(store.get(&name, 0, 100_000).expect("a manifest"), theirs);
+}
+
+/// The newest day is marked as shrunk.
+fn shrunk() -> (Scene, BackupId) {
+    let scene = Scene::new();
+    let store = restored(&scene.before);
+    let outside = Outside::new("shrunk");
+    outside.later(4 * DAY);
+    let packed = pack_bytes(&outside, &store, &scene.ring, options(&scene.both, 1), &rows(2, 20)).expect("packs");
+    assert_eq!(packed.manifest.verdict, Verdict::Shrunk);
+    (Scene { before: store.snapshot(), ..scene }, packed.manifest.id)
+}
+
+#[test]
+fn accepting_replaces_one_manifest_or_none() {
+    let (scene, id) = shrunk();
+    let name = id.manifest_name();
+    let mut runs = 0;
+    for times in [Times::Once, Times::FromThenOn] {
+        for at in 1.. {
+            let store = restored(&scene.before);
+            let faulty = FaultyStore::failing(store.clone(), at, times);
+            let done = accept(&faulty, &id, &scene.ring);
+            let verdict = open(&store, &scene.ring, &id).expect("opens").manifest.verdict;
+            let others = |snapshot: &Snapshot| snapshot.iter().filter(|(other, _)| **other != name).count();
+            assert!(store.snapshot().iter().all(|(other, bytes)| *other == name || scene.before[other] == *bytes));
+            assert_eq!(others(&store.snapshot()), others(&scene.before));
+            if faulty.operations() < at {
+                assert_eq!(done.expect("nothing failed").verdict, Verdict::Accepted);
+                break;
+            }
+            assert!(matches!(done, Err(RunError::Store(_))), "operation {at}: {done:?}");
+            assert!(matches!(verdict, Verdict::Shrunk | Verdict::Accepted), "operation {at}");
+            runs += 1;
+        }
+    }
+    assert_eq!(runs, 8, "what was tried");
+}
+
+#[test]
+fn who_accepts_and_who_changes_slots_lose_nothing_of_each_other() {
+    let (scene, id) = shrunk();
+    let name = id.manifest_name();
+    // Slots are changed while somebody accepts.
+    let rewrapped = restored(&scene.before);
+    rewrap(&rewrapped, &Silent, &scene.ring, &scene.left, 2).expect("rewraps");
+    let theirs = rewrapped.get(&name, 0, 100_000).expect("a manifest");
+    let store = restored(&scene.before);
+    let met =
+        accept(&Meddled(store.clone(), name.clone(), theirs.clone()), &id, &scene.ring).expect_err("meets theirs");
+    assert!(matches!(&met, RunError::Store(StoreError::Changed { name: found }) if *found == name), "{met}");
+    assert_eq!(store.get(&name, 0, 100_000).expect("a manifest"), theirs);
+    let both = accept(&store, &id, &scene.ring).expect("the next try");
+    assert_eq!((both.verdict, both.generation, &both.slots), (Verdict::Accepted, 2, &scene.left));
+    // Somebody accepts while slots are changed.
+    let accepted = restored(&scene.before);
+    accept(&accepted, &id, &scene.ring).expect("accepts");
+    let theirs = accepted.get(&name, 0, 100_000).expect("a manifest");
+    let store = restored(&scene.before);
+    scene.run(&Meddled(store.clone(), name.clone(), theirs.clone())).expect_err("meets theirs");
+    assert_eq!(store.get(&name, 0, 100_000).expect("a manifest"), theirs);
+    scene.run(&store).expect("the next run");
+    let manifest = open(&store, &scene.ring, &id).expect("opens").manifest;
+    assert_eq!((manifest.verdict, manifest.generation, &manifest.slots), (Verdict::Accepted, 2, &scene.left));
+    let report = verify_full(
+        &Outside::new("look").world(&store),
+        &open(&store, &scene.ring, &id).expect("opens"),
+        scene.ring.newest(),
+        1,
+    );
+    assert_eq!(report.expect("verifies").findings, []);
 }
 
 #[test]

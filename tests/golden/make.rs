@@ -12,7 +12,7 @@ use vault::crypto::passphrase::Cost;
 use vault::crypto::secret::Secret;
 use vault::keys::ring::{Keyring, file_text};
 use vault::keys::slots::{Passphrase, make};
-use vault::pipeline::pack::PackOptions;
+use vault::pipeline::pack::{PackOptions, Shrink};
 use vault::store::memory::MemoryStore;
 
 use crate::common::world::{GUID, Outside, SMALL_CUTTER, Seeded, defaults, noise, pack_bytes, rows, small};
@@ -58,7 +58,7 @@ impl Golden {
     /// Packs a dump a day after the one before.
     fn pack(&mut self, ring: &Keyring, options: PackOptions, dump: &[u8]) {
         self.outside.later(DAY_MS);
-        let options = PackOptions { tool: "vault 1.0.0".into(), allow_empty: true, ..options };
+        let options = PackOptions { tool: "vault 1.0.0".into(), allow_empty: true, shrink: Shrink::Allow, ..options };
         let packed = pack_bytes(&self.outside, &self.store, ring, options, dump).expect("packs");
         assert_eq!(self.outside.warnings(), [] as [String; 0]);
         let sha256 = to_hex(&Sha256::digest(dump));
