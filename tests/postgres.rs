@@ -104,6 +104,53 @@ fn two_days_of_a_cluster_come_back() {
     assert!(comparable(&target) == first_day, "the first day came back as something else");
 }
 
+/// Part of a cluster is missing: from its dump, and from itself.
+#[test]
+fn what_is_missing_is_seen() {
+    let (place, cluster) = (Place::new(), Cluster::start());
+    cluster.fill();
+    let verdict = |packed: &Output| {
+        let summary: serde_json::Value = serde_json::from_slice(&packed.stdout).expect("JSON");
+        (summary["verdict"].as_str().expect("a verdict").to_owned(), summary["id"].as_str().expect("an id").to_owned())
+    };
+    let (first, _) = verdict(&place.pack(&cluster));
+    assert_eq!(first, "complete");
+
+    let dump = cluster.output::<&str>("pg_dumpall", &[]);
+    let end = b"\n-- PostgreSQL database cluster dump complete\n";
+    let last = dump.windows(end.len()).rposition(|window| window == end).expect("a whole dump") + 1;
+    std::fs::write(place.0.path().join("cut"), &dump[..last]).expect("written");
+    let given = |arguments: &[&str]| {
+        let input = std::fs::File::open(place.0.path().join("cut")).expect("opened");
+        place.vault(arguments).stdin(Stdio::from(input)).output().expect("vault runs")
+    };
+    let refused = given(&["pack"]);
+    let told = text(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(15), "{told}");
+    assert!(told.contains("expected `-- PostgreSQL database cluster dump complete` at the end, but"), "{told}");
+    assert!(
+        told.contains("the stream ends inside a comment block; 5 of 5 database dumps begun were completed"),
+        "{told}"
+    );
+    let kept = given(&["pack", "--json", "--allow-incomplete"]);
+    assert_eq!((kept.status.code(), verdict(&kept).0.as_str()), (Some(3), "incomplete"), "{}", text(&kept.stderr));
+
+    cluster.psql("postgres", "DROP DATABASE bench");
+    let packed = place.pack(&cluster);
+    let (found, id) = verdict(&packed);
+    assert_eq!((packed.status.code(), found.as_str()), (Some(3), "shrunk"), "{}", text(&packed.stderr));
+    let target = Cluster::start();
+    let doubtful = place.give(&target, &[], true);
+    assert_eq!(doubtful.status.code(), Some(2), "{}", text(&doubtful.stderr));
+    assert!(text(&doubtful.stderr).contains(&format!("the newest backup, {id}, is marked as shrunk")));
+    let accepted = place.vault(&["accept", &id]).output().expect("vault runs");
+    assert!(accepted.status.success(), "{}", text(&accepted.stderr));
+    let restored = place.restore(&target, "latest");
+    assert!(restored.status.success(), "{}", text(&restored.stderr));
+    assert!(comparable(&target) == comparable(&cluster), "it came back as something else");
+    assert_eq!(verdict(&place.pack(&cluster)).0, "complete", "compared with what was accepted");
+}
+
 #[test]
 fn a_broken_target_fails_the_recipe() {
     let (place, source) = (Place::new(), Cluster::start());

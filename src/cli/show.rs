@@ -17,7 +17,7 @@ use crate::cli::world::{Teller, open_store};
 use crate::format::header::Role;
 use crate::format::manifest::{Manifest, Verdict};
 use crate::format::slot::{Slot, SlotKind};
-use crate::ops::list::{Standing, newest_unverified, resolve, standing};
+use crate::ops::list::{Newest, Standing, newest_unverified, resolve, standing};
 use crate::pipeline::error::RunError;
 use crate::pipeline::port::Store;
 use crate::pipeline::survey::read_manifest;
@@ -78,11 +78,11 @@ pub(super) fn choose(
             Ok((latest(store, &found.ring, teller)?.manifest.id, unlocked))
         }
         _ => match newest_unverified(store, global.guid)? {
-            Ok((id, passed_over)) => {
+            Newest::Found(id, passed_over) => {
                 tell(teller, &passed_over);
                 Ok((id, unlocked))
             }
-            Err(guids) => Err(CliError::WhichGuid(guids)),
+            Newest::Several(guids) => Err(CliError::WhichGuid(guids)),
         },
     }
 }

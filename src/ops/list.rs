@@ -137,21 +137,25 @@ pub fn resolve(store: &dyn Store, text: &str) -> Result<BackupId, RunError> {
     }
 }
 
-/// The newest good backup by what the manifests say, unverified, and newer ones whose dumps are cut short. The guids, when there are several and
-/// none is given.
+/// What manifests say, which nobody verified, of the newest good backup.
+pub enum Newest {
+    /// It is this one; newer ones were passed over, since their dumps are cut short.
+    Found(BackupId, Vec<BackupId>),
+    /// There are several databases, and none is given.
+    Several(Vec<Guid>),
+}
+
+/// The newest good backup by what the manifests say.
 ///
 /// # Errors
 /// There is none, one that is marked as shrunk stands above it, or the store cannot be read.
-pub fn newest_unverified(
-    store: &dyn Store,
-    guid: Option<Guid>,
-) -> Result<Result<(BackupId, Vec<BackupId>), Vec<Guid>>, RunError> {
+pub fn newest_unverified(store: &dyn Store, guid: Option<Guid>) -> Result<Newest, RunError> {
     let entries = list(store, None, guid)?;
     let manifests = || entries.iter().rev().filter_map(|entry| entry.standing.manifest());
     let mut whole = manifests().filter(|manifest| manifest.verdict != Verdict::Incomplete);
     let guids: BTreeSet<Guid> = whole.clone().map(|manifest| manifest.id.guid).collect();
     match whole.next() {
-        _ if guids.len() > 1 => Ok(Err(guids.into_iter().collect())),
+        _ if guids.len() > 1 => Ok(Newest::Several(guids.into_iter().collect())),
         None => {
             let what = guid.map_or_else(|| format!("in {}", store.location()), |guid| format!("of {guid}"));
             Err(RunError::NotFound { what })
@@ -159,7 +163,7 @@ pub fn newest_unverified(
         Some(newest) if newest.verdict.is_good() => {
             let newer = manifests().take_while(|manifest| manifest.id != newest.id);
             let newer = newer.filter(|manifest| manifest.id.guid == newest.id.guid).map(|manifest| manifest.id);
-            Ok(Ok((newest.id, newer.collect())))
+            Ok(Newest::Found(newest.id, newer.collect()))
         }
         Some(newest) => {
             let good = whole.find(|manifest| manifest.verdict.is_good()).map(|manifest| manifest.id);

@@ -25,7 +25,7 @@ use crate::keys::KeyError;
 use crate::keys::ring::Keyring;
 use crate::ops::checks::{self, Checks};
 use crate::ops::escrow::{Audit, Depth, Opener, audit};
-use crate::ops::list::{newest_unverified, resolve};
+use crate::ops::list::{Newest, newest_unverified, resolve};
 use crate::pipeline::World;
 use crate::pipeline::counting::Counting;
 use crate::pipeline::error::RunError;
@@ -129,8 +129,8 @@ fn subjects(global: &Global, store: &dyn Store, command: &Check, given: &Given) 
     let only = match command.backup.as_deref() {
         None => None,
         Some(LATEST) => match newest_unverified(store, global.guid.or(of_key))? {
-            Ok((id, _)) => Some(id),
-            Err(guids) => return Err(CliError::WhichGuid(guids)),
+            Newest::Found(id, _) => Some(id),
+            Newest::Several(guids) => return Err(CliError::WhichGuid(guids)),
         },
         Some(text) => Some(resolve(store, text)?),
     };
