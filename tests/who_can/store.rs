@@ -71,7 +71,7 @@ pub fn changes_nothing_unseen(scene: &Scene) {
 pub fn deletes_and_rolls_back(scene: &Scene) {
     let store = scene.copy();
     store.delete(&scene.second.manifest.id.manifest_name()).expect("no key is asked for");
-    let newest = latest(&store, &scene.holder).expect("an older backup").manifest.id;
+    let newest = latest(&store, &scene.holder).expect("an older backup").open.manifest.id;
     assert_eq!(newest, scene.first.manifest.id, "a bare machine cannot see it");
 }
 
