@@ -24,6 +24,7 @@
 mod head;
 mod script;
 mod shortfall;
+mod values;
 
 use std::fmt;
 use std::str::FromStr;

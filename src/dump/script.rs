@@ -4,14 +4,16 @@ mod ledger;
 mod lexer;
 mod line;
 mod map;
+mod sink;
 
 use super::Verdict;
 use super::shortfall::{EndMarker, ScriptShortfall, Shortfall};
 use crate::base::map::MapEntry;
 use ledger::Ledger;
-use lexer::{Lexer, Sink};
+use lexer::Lexer;
 use line::Line;
 use map::Mapper;
+use sink::Sink;
 
 /// A PostgreSQL script: the lexer finds the lines that are neither rows nor
 /// inside a literal, the ledger keeps count of what they say, and the mapper
@@ -72,9 +74,9 @@ impl Sink for Listeners<'_> {
         self.mapper.blank();
     }
 
-    fn statement(&mut self, begin: u64) {
+    fn statement(&mut self, begin: u64) -> bool {
         self.ledger.statement();
-        self.mapper.statement(begin);
+        self.mapper.statement(begin)
     }
 
     fn comment(&mut self, line: &Line, begin: u64, end: u64) {
@@ -89,8 +91,8 @@ impl Sink for Listeners<'_> {
         self.mapper.command(line, begin, end);
     }
 
-    fn code(&mut self, bytes: &[u8]) {
-        self.mapper.code(bytes);
+    fn code(&mut self, bytes: &[u8]) -> Option<usize> {
+        self.mapper.code(bytes)
     }
 
     fn quote(&mut self, quote: u8) {
@@ -116,4 +118,28 @@ impl Sink for Listeners<'_> {
     fn rows_end(&mut self, end: u64) {
         self.mapper.rows_end(end);
     }
+
+    fn in_values(&self) -> bool {
+        self.mapper.in_values()
+    }
+
+    fn values(&mut self, rows: u64, last: Option<u8>) {
+        self.mapper.values(rows, last);
+    }
+
+    fn repeat(&mut self, begin: u64) -> bool {
+        // Of a statement the ledger needs no more than that there is one.
+        let repeats = self.mapper.repeat(begin);
+        if repeats {
+            self.ledger.statement();
+        }
+        repeats
+    }
+
+    fn repeated(&mut self, end: u64, rows: u64) {
+        self.mapper.repeated(end, rows);
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,47 +23,19 @@ use memchr::memmem::Finder;
 use memchr::{memchr, memchr3};
 
 use super::line::Line;
+use super::sink::Sink;
 use crate::dump::shortfall::Seen;
+use crate::dump::values::{Dialect, Values};
 
 /// A dollar tag is an identifier; `pg_dump` makes them from a few letters. A
 /// longer one is taken for code: the limit bounds what the input makes us keep.
 const TAG_BYTES_MAX: usize = 128;
-
-/// How far to look byte by byte before a search is set up. Rows written as
-/// `INSERT` are mostly `', '` between two values.
-const NEAR_BYTES: usize = 4;
 
 /// What ends the statement that introduces rows.
 const ROWS_BEGIN: &[u8; 12] = b" FROM stdin;";
 
 /// What ends the rows. Its first newline may be that of `FROM stdin;`.
 const ROWS_END: &[u8; 4] = b"\n\\.\n";
-
-/// Who is told what stands where. Offsets are those of the stream.
-pub(super) trait Sink {
-    /// An empty line.
-    fn blank(&mut self);
-    /// A line that begins with SQL begins at `begin`.
-    fn statement(&mut self, begin: u64);
-    /// A whole line that begins with `--`.
-    fn comment(&mut self, line: &Line, begin: u64, end: u64);
-    /// A whole line that begins with `\`.
-    fn command(&mut self, line: &Line, begin: u64, end: u64);
-    /// SQL outside literals: some of one line.
-    fn code(&mut self, bytes: &[u8]);
-    /// A literal between these quotes begins, or a body between dollar tags.
-    fn quote(&mut self, quote: u8);
-    /// Some of what is between quotes.
-    fn quoted(&mut self, bytes: &[u8]);
-    /// A line of SQL ends outside literals.
-    fn line_end(&mut self, end: u64);
-    /// It introduced rows, which begin here.
-    fn rows_begin(&mut self, begin: u64);
-    /// Some of the rows and of the line that ends them.
-    fn rows(&mut self, bytes: &[u8]);
-    /// The line that ends the rows ends here.
-    fn rows_end(&mut self, end: u64);
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -74,6 +46,8 @@ enum State {
     Line,
     /// In SQL, outside literals.
     Code,
+    /// In the values of an `INSERT`, inside and outside literals.
+    Values,
     /// In `'…'` or `"…"`.
     Quoted(u8),
     /// After a `$` that may begin a tag.
@@ -84,10 +58,22 @@ enum State {
     Rows(usize),
 }
 
+/// Doubled quotes and no backslashes; names and bodies are for the lexer.
+#[derive(Clone, Debug)]
+enum Postgres {}
+
+impl Dialect for Postgres {
+    const ESCAPES: bool = false;
+    const STRANGE: [u8; 2] = [b'"', b'$'];
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct Lexer {
     state: State,
     line: Line,
+    values: Values<Postgres>,
+    /// Where in this slab the statement under way begins, if its values have not been reached.
+    begin: Option<usize>,
     tag: Vec<u8>,
     /// The last bytes of earlier slabs, for an ending that straddles slabs.
     recent: [u8; ROWS_BEGIN.len()],
@@ -103,6 +89,8 @@ impl Default for Lexer {
         Self {
             state: State::LineStart,
             line: Line::default(),
+            values: Values::default(),
+            begin: None,
             tag: Vec::new(),
             recent: [0; ROWS_BEGIN.len()],
             rows_end: Finder::new(ROWS_END),
@@ -122,10 +110,11 @@ impl Lexer {
             // Each step returns how much it consumed: something, or nothing
             // and a state that will.
             at += match self.state {
-                State::LineStart => self.line_start(first, here, sink),
+                State::LineStart => self.line_start(bytes, at, sink),
                 State::Dash => self.dash(first, sink),
                 State::Line => self.line(rest, here, sink),
                 State::Code => self.code(bytes, at, sink),
+                State::Values => self.values(bytes, at, sink),
                 State::Quoted(quote) => self.quoted(quote, rest, sink),
                 State::Tag => self.tag(first, sink),
                 State::Dollar(matched) => self.dollar(matched, rest),
@@ -133,6 +122,7 @@ impl Lexer {
             };
         }
         self.remember(bytes);
+        self.begin = None;
         self.offset += bytes.len() as u64;
     }
 
@@ -140,15 +130,17 @@ impl Lexer {
     pub(super) fn unfinished(&self) -> Option<Seen> {
         match self.state {
             State::LineStart => None,
-            State::Dash | State::Line | State::Code | State::Tag => Some(Seen::Line),
+            State::Values if self.values.in_literal() => Some(Seen::Literal),
+            State::Dash | State::Line | State::Code | State::Values | State::Tag => Some(Seen::Line),
             State::Quoted(_) | State::Dollar(_) => Some(Seen::Literal),
             State::Rows(_) => Some(Seen::Rows),
         }
     }
 
-    fn line_start(&mut self, first: u8, here: u64, sink: &mut impl Sink) -> usize {
+    fn line_start(&mut self, bytes: &[u8], at: usize, sink: &mut impl Sink) -> usize {
+        let here = self.offset + at as u64;
         self.line_begin = here;
-        match first {
+        match bytes[at] {
             b'\n' => sink.blank(),
             b'-' => self.state = State::Dash,
             b'\\' => {
@@ -157,12 +149,28 @@ impl Lexer {
                 return 0;
             }
             _ => {
-                sink.statement(here);
-                self.state = State::Code;
+                if let Some(head) = self.values.head_of(&bytes[at..])
+                    && sink.repeat(here)
+                {
+                    self.values.repeat();
+                    sink.values(self.values.rows(), last_of(&bytes[at..at + head]));
+                    self.state = State::Values;
+                    return head;
+                }
+                self.statement(Some(at), sink);
                 return 0;
             }
         }
         1
+    }
+
+    /// A line of SQL begins; at `at`, if it does so in this slab.
+    fn statement(&mut self, at: Option<usize>, sink: &mut impl Sink) {
+        if sink.statement(self.line_begin) {
+            self.values.forget();
+            self.begin = at;
+        }
+        self.state = State::Code;
     }
 
     fn dash(&mut self, second: u8, sink: &mut impl Sink) -> usize {
@@ -171,9 +179,8 @@ impl Lexer {
             self.line.extend(b"-");
             self.state = State::Line;
         } else {
-            sink.statement(self.line_begin);
+            self.statement(None, sink);
             sink.code(b"-");
-            self.state = State::Code;
         }
         0
     }
@@ -195,15 +202,32 @@ impl Lexer {
     }
 
     fn code(&mut self, bytes: &[u8], at: usize, sink: &mut impl Sink) -> usize {
+        if sink.in_values() {
+            self.state = State::Values;
+            return 0;
+        }
         let rest = &bytes[at..];
-        let Some(stop) = next_in_code(rest) else {
-            sink.code(rest);
-            return rest.len();
-        };
-        sink.code(&rest[..stop]);
-        let after = self.offset + (at + stop) as u64 + 1;
-        self.state = match rest[stop] {
-            b'\n' if self.begins_rows(&bytes[..at + stop]) => {
+        let stop = next_in_code(rest);
+        let code = &rest[..stop.unwrap_or(rest.len())];
+        if let Some(values) = sink.code(code) {
+            // A row begins, too.
+            let values = values + usize::from(code[..values].last() != Some(&b'(') && code.get(values) == Some(&b'('));
+            let begin = self.begin.take();
+            self.values.begin(&bytes[begin.unwrap_or(at)..at + values], begin.is_some());
+            sink.values(self.values.rows(), last_of(&code[..values]));
+            return values;
+        }
+        match stop {
+            Some(stop) => stop + self.stop_in_code(bytes, at + stop, sink),
+            None => rest.len(),
+        }
+    }
+
+    /// In SQL, at what may be more than code.
+    fn stop_in_code(&mut self, bytes: &[u8], at: usize, sink: &mut impl Sink) -> usize {
+        let after = self.offset + at as u64 + 1;
+        self.state = match bytes[at] {
+            b'\n' if self.begins_rows(&bytes[..at]) => {
                 sink.rows_begin(after);
                 State::Rows(1)
             }
@@ -221,7 +245,22 @@ impl Lexer {
                 State::Quoted(quote)
             }
         };
-        stop + 1
+        1
+    }
+
+    fn values(&mut self, bytes: &[u8], at: usize, sink: &mut impl Sink) -> usize {
+        let passed = self.values.scan(bytes, at);
+        if let Some(end) = passed.ended {
+            sink.repeated(self.offset + end as u64, passed.rows);
+        }
+        let since = &bytes[passed.ended.map_or(at, |end| end.max(at))..passed.at];
+        let last = match self.values.in_literal() {
+            true => Some(b'\''),
+            false => last_of(since),
+        };
+        sink.values(self.values.rows(), last);
+        let stopped = passed.at < bytes.len();
+        passed.at - at + if stopped { self.stop_in_code(bytes, passed.at, sink) } else { 0 }
     }
 
     fn quoted(&mut self, quote: u8, rest: &[u8], sink: &mut impl Sink) -> usize {
@@ -325,14 +364,14 @@ impl Lexer {
 
 /// Where the next byte stands that can matter in SQL.
 fn next_in_code(rest: &[u8]) -> Option<usize> {
-    let near = &rest[..rest.len().min(NEAR_BYTES)];
-    let matters = |byte: &u8| matches!(byte, b'\n' | b'\'' | b'"' | b'$');
-    if let Some(found) = near.iter().position(matters) {
-        return Some(found);
-    }
     let stop = memchr3(b'\n', b'\'', b'"', rest);
     let before = &rest[..stop.unwrap_or(rest.len())];
     memchr(b'$', before).or(stop)
+}
+
+/// The last byte that is not white space.
+fn last_of(bytes: &[u8]) -> Option<u8> {
+    bytes.iter().rev().find(|byte| !byte.is_ascii_whitespace()).copied()
 }
 
 /// Matches one more byte of a needle whose first byte does not recur where a
@@ -347,35 +386,4 @@ fn overlap(bytes: &[u8], needle: &[u8]) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Listens to nothing.
-    struct Deaf;
-
-    impl Sink for Deaf {
-        fn blank(&mut self) {}
-        fn statement(&mut self, _begin: u64) {}
-        fn comment(&mut self, _line: &Line, _begin: u64, _end: u64) {}
-        fn command(&mut self, _line: &Line, _begin: u64, _end: u64) {}
-        fn code(&mut self, _bytes: &[u8]) {}
-        fn quote(&mut self, _quote: u8) {}
-        fn quoted(&mut self, _bytes: &[u8]) {}
-        fn line_end(&mut self, _end: u64) {}
-        fn rows_begin(&mut self, _begin: u64) {}
-        fn rows(&mut self, _bytes: &[u8]) {}
-        fn rows_end(&mut self, _end: u64) {}
-    }
-
-    #[test]
-    fn what_is_kept_is_bounded() {
-        let mut lexer = Lexer::default();
-        let long = [b'x'; 1 << 16];
-        for start in ["-- ", "\\set ", "$", "SELECT $_", "'", "$a$"] {
-            lexer.push(start.as_bytes(), &mut Deaf);
-            lexer.push(&long, &mut Deaf);
-            assert!(lexer.line.kept() <= 512 && lexer.tag.len() <= 256, "{start}");
-            lexer.push(b"$a$'\n", &mut Deaf);
-        }
-    }
-}
+mod tests;

@@ -53,6 +53,8 @@ pub(super) struct Mapper {
     /// The schema of names that do not say theirs.
     path: Vec<u8>,
     unnamed: u64,
+    /// The statement that ended last is an `INSERT`, and in the last entry.
+    insert: bool,
     /// Up to where everything is in the map.
     done: u64,
 }
@@ -121,17 +123,54 @@ impl Mapper {
         }
     }
 
-    pub(super) fn statement(&mut self, begin: u64) {
+    /// A line of SQL begins. Whether it begins a statement.
+    pub(super) fn statement(&mut self, begin: u64) -> bool {
         self.block = None;
-        if self.begin.is_none() {
+        let begins = self.begin.is_none();
+        if begins {
             self.begin = Some(begin);
-            let insert = |last: &MapEntry| last.class == b"INSERT" && !last.own.is_empty();
-            self.statement.begin(self.last.as_ref().is_some_and(insert));
+            self.insert = false;
+            self.statement.begin();
         }
+        begins
     }
 
-    pub(super) fn code(&mut self, bytes: &[u8]) {
-        self.statement.code(bytes);
+    pub(super) fn code(&mut self, bytes: &[u8]) -> Option<usize> {
+        self.statement.code(bytes)
+    }
+
+    pub(super) fn in_values(&self) -> bool {
+        self.statement.in_values()
+    }
+
+    pub(super) fn values(&mut self, rows: u64, last: Option<u8>) {
+        self.statement.values(rows, last);
+    }
+
+    /// A statement at `begin` begins as the last one that reached its values. Whether it is another row of the last entry.
+    pub(super) fn repeat(&mut self, begin: u64) -> bool {
+        let repeats = self.insert && self.begin.is_none();
+        if repeats {
+            self.block = None;
+            self.begin = Some(begin);
+            self.statement.repeat();
+        }
+        repeats
+    }
+
+    /// Some of these end at `end`, where the next one begins.
+    pub(super) fn repeated(&mut self, end: u64, rows: u64) {
+        self.extend(end, rows);
+        self.begin = Some(end);
+    }
+
+    /// The last entry goes on.
+    fn extend(&mut self, end: u64, rows: u64) {
+        if let Some(last) = &mut self.last {
+            last.length = end - last.offset;
+            last.rows = last.rows.saturating_add(rows);
+            self.done = end;
+        }
     }
 
     pub(super) fn quote(&mut self, quote: u8) {
@@ -147,17 +186,13 @@ impl Mapper {
             && let Some(begin) = self.begin.take()
         {
             let rows = self.statement.rows();
-            match &mut self.last {
-                Some(last) if self.statement.repeats() => {
-                    last.length = end - last.offset;
-                    last.rows = last.rows.saturating_add(rows);
-                    self.done = end;
-                }
-                _ => {
-                    let found = identify(self.statement.tokens(), &self.path);
-                    self.found(found, begin, end, rows);
-                }
+            if self.statement.repeats() {
+                return self.extend(end, rows);
             }
+            let found = identify(self.statement.tokens(), &self.path);
+            self.found(found, begin, end, rows);
+            let insert = |last: &MapEntry| last.class == b"INSERT" && !last.own.is_empty();
+            self.insert = self.statement.in_values() && self.last.as_ref().is_some_and(insert);
         }
     }
 
@@ -203,6 +238,7 @@ impl Mapper {
 
     /// What was not a statement after all is not in the map.
     fn drop_statement(&mut self) {
+        self.insert = false;
         if self.begin.take().is_some() {
             self.unnamed += 1;
         }

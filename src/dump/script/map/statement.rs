@@ -5,7 +5,7 @@
 //! between `BEGIN ATOMIC` and its `END`.
 //!
 //! An `INSERT` may be most of a dump: behind its `VALUES` nothing is kept, and
-//! only what stands before the end of a line is looked at.
+//! what goes by is looked at elsewhere ([`Values`](crate::dump::values::Values)).
 
 use crate::base::limits::MAP_NAME_BYTES_MAX;
 
@@ -66,33 +66,30 @@ pub(super) struct Statement {
     last: u8,
     /// Parentheses in the values of an `INSERT`.
     rows: u64,
-    /// No byte of the statement has gone by.
-    fresh: bool,
-    /// What the statement before began with, up to its values: the next `INSERT` mostly begins so, too.
-    head: Vec<u8>,
     /// The statement begins as the one before.
     repeats: bool,
 }
 
 impl Statement {
-    /// A statement begins. Where it may repeat the `INSERT` before it, that is looked at first.
-    pub(super) fn begin(&mut self, may_repeat: bool) {
-        let mut head = std::mem::take(&mut self.head);
-        if !may_repeat {
-            head.clear();
-        }
+    /// A statement begins.
+    pub(super) fn begin(&mut self) {
         let mut tokens = std::mem::take(&mut self.tokens);
         let mut word = std::mem::take(&mut self.word);
         tokens.clear();
         word.clear();
-        *self = Statement { tokens, word, head, fresh: true, ..Statement::default() };
+        *self = Statement { tokens, word, ..Statement::default() };
+    }
+
+    /// A statement begins that is like the one before up to its values, which begin here.
+    pub(super) fn repeat(&mut self) {
+        (self.rows, self.last, self.repeats) = (0, 0, true);
     }
 
     pub(super) fn tokens(&self) -> &[Token] {
         &self.tokens
     }
 
-    /// Whether it is an `INSERT` that begins, byte for byte, as the one before, whose words it does not keep.
+    /// Whether it is an `INSERT` that begins, byte for byte, as the one before.
     pub(super) fn repeats(&self) -> bool {
         self.repeats
     }
@@ -103,43 +100,39 @@ impl Statement {
         self.rows.max(1)
     }
 
-    pub(super) fn code(&mut self, bytes: &[u8]) {
-        if bytes.is_empty() {
-            return;
-        }
-        let fresh = std::mem::take(&mut self.fresh);
-        if fresh && !self.head.is_empty() && bytes.starts_with(&self.head) {
-            (self.part, self.repeats) = (Part::Values, true);
-            self.rows = u64::from(self.head.ends_with(b"("));
-            // It may end right here: `INSERT INTO t DEFAULT VALUES;`.
-            self.last = self.head.last().copied().unwrap_or_default();
-            return self.code(&bytes[self.head.len()..]);
-        }
-        if fresh {
-            self.head.clear();
-        }
+    /// Whether it is an `INSERT` whose values go by.
+    pub(super) fn in_values(&self) -> bool {
+        self.part == Part::Values && self.depth == 0
+    }
+
+    /// Some values; it has so many rows up to here.
+    pub(super) fn values(&mut self, rows: u64, last: Option<u8>) {
+        (self.rows, self.last) = (rows, last.unwrap_or(self.last));
+    }
+
+    /// Some SQL. Where in it the values of an `INSERT` begin, if they do.
+    pub(super) fn code(&mut self, bytes: &[u8]) -> Option<usize> {
         if self.part == Part::Values {
             self.rows += bytes.iter().filter(|byte| **byte == b'(').count() as u64;
             self.last = bytes.iter().rev().find(|byte| !byte.is_ascii_whitespace()).copied().unwrap_or(self.last);
-            return;
+            return None;
         }
-        self.literal = None;
+        if !bytes.is_empty() {
+            self.literal = None;
+        }
         for (at, byte) in bytes.iter().enumerate() {
             self.byte(*byte);
             if self.part == Part::Values {
-                // With the byte that ended the keyword.
-                self.head.extend_from_slice(if fresh { &bytes[..=at] } else { &[] });
-                return self.code(&bytes[at + 1..]);
+                // Behind the byte that ended the keyword.
+                return Some(at + 1);
             }
         }
+        None
     }
 
     /// A literal begins. Right behind one of its kind it is the same one, which holds its own quote.
     pub(super) fn quote(&mut self, quote: u8) {
         self.last = quote;
-        if std::mem::take(&mut self.fresh) {
-            self.head.clear();
-        }
         if self.part == Part::Values {
             return;
         }

@@ -1,0 +1,37 @@
+//! Who listens to the lexer.
+
+use super::line::Line;
+
+/// Who is told what stands where. Offsets are those of the stream.
+pub(super) trait Sink {
+    /// An empty line.
+    fn blank(&mut self);
+    /// A line that begins with SQL begins at `begin`. Whether a statement does, too.
+    fn statement(&mut self, begin: u64) -> bool;
+    /// A whole line that begins with `--`.
+    fn comment(&mut self, line: &Line, begin: u64, end: u64);
+    /// A whole line that begins with `\`.
+    fn command(&mut self, line: &Line, begin: u64, end: u64);
+    /// SQL outside literals: some of one line. Where in it the values of an `INSERT` begin, if they do.
+    fn code(&mut self, bytes: &[u8]) -> Option<usize>;
+    /// A literal between these quotes begins, or a body between dollar tags.
+    fn quote(&mut self, quote: u8);
+    /// Some of what is between quotes.
+    fn quoted(&mut self, bytes: &[u8]);
+    /// A line of SQL ends outside literals.
+    fn line_end(&mut self, end: u64);
+    /// It introduced rows, which begin here.
+    fn rows_begin(&mut self, begin: u64);
+    /// Some of the rows and of the line that ends them.
+    fn rows(&mut self, bytes: &[u8]);
+    /// The line that ends the rows ends here.
+    fn rows_end(&mut self, end: u64);
+    /// Whether what follows are values of an `INSERT`.
+    fn in_values(&self) -> bool;
+    /// Some of them; the statement has so many rows up to here, and `last` was the last byte of it that is not white space.
+    fn values(&mut self, rows: u64, last: Option<u8>);
+    /// A statement at `begin` begins as the last one did that reached its values. Whether it may be told by that.
+    fn repeat(&mut self, begin: u64) -> bool;
+    /// Such statements, of so many rows together, end at `end`, where another one begins.
+    fn repeated(&mut self, end: u64, rows: u64);
+}

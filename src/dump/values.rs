@@ -1,0 +1,246 @@
+//! Goes through the values of `INSERT` statements, a block of 64 bytes at a time.
+//!
+//! Such statements may be most of a dump, and nothing in them matters but where they end and how many rows they hold. Both need to know what
+//! is inside a literal: every quote begins or ends one, so a byte is inside when an odd number of quotes stands before it, and that is an
+//! exclusive or over all the bits before its own.
+//!
+//! What outside literals is neither a value nor the end of a line is rare. Here the scanner stops, and its caller takes over.
+
+mod masks;
+
+use std::marker::PhantomData;
+
+use masks::{BLOCK_BYTES, Block};
+
+/// A longer head than this, which has all the columns of a wide table, is not kept.
+const HEAD_BYTES_MAX: usize = 16_384;
+
+/// How literals are written.
+pub(super) trait Dialect {
+    /// Whether in a literal a backslash takes the meaning from the byte behind it.
+    const ESCAPES: bool;
+    /// What else begins a literal. The scanner stops there.
+    const STRANGE: [u8; 2];
+}
+
+/// The values of a statement, and of those behind it that begin as it did.
+#[derive(Clone, Debug)]
+pub(super) struct Values<D> {
+    /// What the statement began with, up to its values; empty if that is not known, or the next one may not be told by it.
+    head: Vec<u8>,
+    /// Opening parentheses in the head that are not those of a row.
+    head_parens: u64,
+    /// All ones inside a literal.
+    inside: u64,
+    /// One when a backslash came last.
+    escape: u64,
+    /// Rows of the statement under way.
+    rows: u64,
+    /// The statement under way begins as the one before.
+    alike: bool,
+    dialect: PhantomData<D>,
+}
+
+/// Where a scan came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Passed {
+    /// Where it stopped: at the end of a line, at what it does not know, or at the end of the slab.
+    pub(super) at: usize,
+    /// Where the last statement ended that another one like it follows.
+    pub(super) ended: Option<usize>,
+    /// Rows of those that ended.
+    pub(super) rows: u64,
+}
+
+/// Statements that ended.
+#[derive(Clone, Copy, Default)]
+struct Ends {
+    count: u64,
+    /// Where the last of them does.
+    end: usize,
+    /// Up to where the head of the next one is known.
+    from: usize,
+    /// Parentheses up to the block with that end, and those of it before the end.
+    counted: u64,
+    earlier: u64,
+}
+
+/// What a newline outside literals is.
+enum Newline {
+    /// Between two rows of a statement.
+    Inside,
+    /// Between two statements that begin alike.
+    Between,
+    /// Something else, which the caller looks at.
+    Other,
+}
+
+impl<D> Default for Values<D> {
+    fn default() -> Self {
+        Self { head: Vec::new(), head_parens: 0, inside: 0, escape: 0, rows: 0, alike: false, dialect: PhantomData }
+    }
+}
+
+impl<D: Dialect> Values<D> {
+    /// A statement begins whose head is not known.
+    pub(super) fn forget(&mut self) {
+        self.head.clear();
+        self.rows = 0;
+        self.alike = false;
+    }
+
+    /// The values of a statement begin that began with `head`, and with a parenthesis at its end the first row. If only the end of the head is
+    /// there, nothing is told by it.
+    pub(super) fn begin(&mut self, head: &[u8], whole: bool) {
+        self.forget();
+        self.rows = u64::from(head.ends_with(b"("));
+        // Of a statement that begins so nothing but its rows is to be found out: it has one, and neither literals nor lines before it.
+        let plain = self.rows == 1
+            && head.len() <= HEAD_BYTES_MAX
+            && !head.iter().any(|byte| matches!(byte, b'\'' | b'\\' | b'\n'));
+        if whole && plain {
+            self.head.extend_from_slice(head);
+            self.head_parens = head.iter().filter(|byte| **byte == b'(').count() as u64 - self.rows;
+        }
+    }
+
+    /// How long the head of the statement before is, where these bytes begin with it.
+    pub(super) fn head_of(&self, statement: &[u8]) -> Option<usize> {
+        (!self.head.is_empty() && statement.starts_with(&self.head)).then_some(self.head.len())
+    }
+
+    /// The values of a statement begin that has the head of the one before.
+    pub(super) fn repeat(&mut self) {
+        self.rows = 1;
+        self.alike = true;
+    }
+
+    /// Rows of the statement under way.
+    pub(super) fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Whether it is inside a literal.
+    pub(super) fn in_literal(&self) -> bool {
+        self.inside != 0
+    }
+
+    /// Goes on at `from`. Of statements that begin as the one before, any number is passed in one go.
+    #[inline(never)]
+    pub(super) fn scan(&mut self, bytes: &[u8], from: usize) -> Passed {
+        let mut ends = Ends { from, ..Ends::default() };
+        let (mut inside, mut escape, mut counted) = (self.inside, self.escape, 0);
+        for base in (from..bytes.len()).step_by(BLOCK_BYTES) {
+            let (block, length) = block_at(bytes, base);
+            let mut stops = block.is(b'\n') | block.is_any(D::STRANGE);
+            let mut quotes = block.is(b'\'');
+            if D::ESCAPES {
+                let backslashes = block.is(b'\\');
+                stops |= backslashes;
+                quotes &= !escaped(backslashes, &mut escape, length);
+            }
+            let literal = odd(quotes) ^ inside;
+            let open = block.is(b'(') & !literal;
+            stops &= !literal;
+            while stops != 0 {
+                let bit = stops.trailing_zeros();
+                stops &= stops - 1;
+                let at = base + bit as usize;
+                if at < ends.from {
+                    continue;
+                }
+                let earlier = open & ((1 << bit) - 1);
+                match self.newline(bytes, at) {
+                    Newline::Inside => {}
+                    Newline::Between => {
+                        ends = Ends {
+                            count: ends.count + 1,
+                            end: at + 1,
+                            from: at + 1 + self.head.len(),
+                            counted,
+                            earlier,
+                        }
+                    }
+                    Newline::Other => {
+                        (self.inside, self.escape) = (0, 0);
+                        return self.passed(at, &ends, counted + ones(earlier));
+                    }
+                }
+            }
+            counted += ones(open);
+            inside = (literal.cast_signed() >> 63).cast_unsigned();
+        }
+        (self.inside, self.escape) = (inside, escape);
+        self.passed(bytes.len(), &ends, counted)
+    }
+
+    /// Tells parentheses that are rows from those of heads.
+    fn passed(&mut self, at: usize, ends: &Ends, counted: u64) -> Passed {
+        if ends.count == 0 {
+            self.rows += counted;
+            return Passed { at, ended: None, rows: 0 };
+        }
+        let ended = ends.counted + ones(ends.earlier);
+        let rows = self.rows + ended - (ends.count - 1) * self.head_parens;
+        self.rows = counted - ended - self.head_parens;
+        Passed { at, ended: Some(ends.end), rows }
+    }
+
+    /// What stands at `at`, outside literals.
+    #[inline]
+    fn newline(&self, bytes: &[u8], at: usize) -> Newline {
+        let (Some(before), Some([b'\n', after @ ..])) = (at.checked_sub(2), bytes.get(at..)) else {
+            return Newline::Other;
+        };
+        match (bytes[before], bytes[at - 1], after.first()) {
+            (_, b',', Some(b'(' | b'\t')) => Newline::Inside,
+            // Not `FROM stdin;`, which begins rows of another kind.
+            (b')' | b'G', b';', _) if self.alike && after.starts_with(&self.head) => Newline::Between,
+            _ => Newline::Other,
+        }
+    }
+}
+
+/// The block at `base`, and how much of it there is.
+#[inline]
+fn block_at(bytes: &[u8], base: usize) -> (Block, usize) {
+    let rest = &bytes[base..];
+    match rest.first_chunk() {
+        Some(whole) => (Block::new(whole), BLOCK_BYTES),
+        None => {
+            let mut padded = [0; BLOCK_BYTES];
+            padded[..rest.len()].copy_from_slice(rest);
+            (Block::new(&padded), rest.len())
+        }
+    }
+}
+
+/// Of each bit, whether the number of ones up to it is odd.
+#[inline]
+fn odd(ones: u64) -> u64 {
+    [1, 2, 4, 8, 16, 32].into_iter().fold(ones, |sum, shift| sum ^ sum << shift)
+}
+
+#[inline]
+fn ones(bits: u64) -> u64 {
+    u64::from(bits.count_ones())
+}
+
+/// Where a byte stands behind an odd number of backslashes, of which `escape` is the last of the block before. Of the block there are
+/// `length` bytes.
+#[inline]
+fn escaped(backslashes: u64, escape: &mut u64, length: usize) -> u64 {
+    const ODD: u64 = 0xaaaa_aaaa_aaaa_aaaa;
+    if backslashes == 0 {
+        return std::mem::take(escape);
+    }
+    // Subtracting carries through each run of backslashes: what comes out behind it tells where it began.
+    let begins = backslashes & !*escape;
+    let behind = ((begins << 1 | ODD).wrapping_sub(begins)) ^ ODD;
+    let found = behind ^ (backslashes | *escape);
+    *escape = (behind & backslashes) >> (length - 1) & 1;
+    found
+}
+
+#[cfg(test)]
+mod tests;

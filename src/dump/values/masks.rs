@@ -1,0 +1,76 @@
+//! Where the bytes that matter stand in a block of 64, as bits: the first byte is the lowest.
+
+use wide::u8x16;
+
+/// Bytes that are looked at together.
+pub(super) const BLOCK_BYTES: usize = 64;
+
+/// Bytes of one register.
+const LANE_BYTES: usize = 16;
+
+/// A block in registers.
+pub(super) struct Block([u8x16; BLOCK_BYTES / LANE_BYTES]);
+
+impl Block {
+    #[inline]
+    pub(super) fn new(bytes: &[u8; BLOCK_BYTES]) -> Block {
+        let (lanes, _) = bytes.as_chunks::<LANE_BYTES>();
+        Block(std::array::from_fn(|at| u8x16::from(lanes[at])))
+    }
+
+    /// Where this byte stands.
+    #[inline]
+    pub(super) fn is(&self, byte: u8) -> u64 {
+        self.gather(|lane| equal(lane, byte))
+    }
+
+    /// Where one of these stands. They are rare: that none is there takes less to find out.
+    #[inline]
+    pub(super) fn is_any(&self, bytes: [u8; 2]) -> u64 {
+        let either = |lane| equal(lane, bytes[0]) | equal(lane, bytes[1]);
+        let found = self.0.map(either);
+        match (found[0] | found[1] | found[2] | found[3]).to_bitmask() {
+            0 => 0,
+            _ => self.gather(either),
+        }
+    }
+
+    #[inline]
+    fn gather(&self, found: impl Fn(u8x16) -> u8x16) -> u64 {
+        let bits = self.0.map(|lane| u64::from(found(lane).to_bitmask()));
+        bits[0] | bits[1] << 16 | bits[2] << 32 | bits[3] << 48
+    }
+}
+
+/// All bits of the bytes that are this one.
+#[inline]
+fn equal(lane: u8x16, byte: u8) -> u8x16 {
+    lane.simd_eq(u8x16::splat(byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_is_found_where_it_stands() {
+        let mut compared = 0;
+        for seed in 0..=255_u8 {
+            // Every byte twice, and neighbours that differ in one bit.
+            let bytes: [u8; BLOCK_BYTES] = std::array::from_fn(|at| {
+                seed.wrapping_add(at as u8 / 32) ^ 1_u8.rotate_left(at as u32) * (at % 3 / 2) as u8
+            });
+            for wanted in [0, 1, seed, !seed, seed ^ 0x80, b'\'', b'(', b'\n', 0xff] {
+                let slow = |also: u8| {
+                    let is = |byte: u8| u64::from(byte == wanted || byte == also);
+                    (0..).zip(bytes).fold(0, |all, (at, byte)| all | is(byte) << at)
+                };
+                let block = Block::new(&bytes);
+                assert_eq!(block.is(wanted), slow(wanted), "{wanted} in {bytes:?}");
+                assert_eq!(block.is_any([wanted, b'$']), slow(b'$'), "{wanted} in {bytes:?}");
+                compared += 1;
+            }
+        }
+        assert_eq!(compared, 256 * 9);
+    }
+}
