@@ -1,50 +1,18 @@
-//! Parts of a dump out of a store that counts what is read of it.
+//! Parts of a dump, however it is stored.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
-
-use vault::format::header::SegmentSize;
 use vault::keys::ring::Keyring;
 use vault::ops::choose::pattern::table;
 use vault::ops::choose::{Chosen, Wanted, choose};
 use vault::ops::contents::tree;
 use vault::pipeline::contents::Contents;
 use vault::pipeline::error::RunError;
-use vault::pipeline::pack::{Level, PackOptions, Packed};
-use vault::pipeline::port::{ObjectInfo, Store, StoreError, Upload};
+use vault::pipeline::pack::Packed;
+use vault::pipeline::port::Store;
 use vault::pipeline::unpack::Restore;
 use vault::store::memory::MemoryStore;
 
-use crate::common::world::{Outside, defaults, open, pack_bytes, ring, rows, small, unpack_bytes};
+use crate::common::world::{Outside, open, pack_bytes, ring, rows, small, unpack_bytes};
 use crate::{END, HEAD};
-
-/// A store that counts what is read.
-struct Counting(MemoryStore, Arc<AtomicU64>);
-
-impl Store for Counting {
-    fn list(&self, prefix: &str) -> Result<Vec<ObjectInfo>, StoreError> {
-        self.0.list(prefix)
-    }
-
-    fn get(&self, name: &str, offset: u64, length: usize) -> Result<Vec<u8>, StoreError> {
-        let bytes = self.0.get(name, offset, length)?;
-        self.1.fetch_add(bytes.len() as u64, Ordering::SeqCst);
-        Ok(bytes)
-    }
-
-    fn create(&self, name: &str) -> Result<Box<dyn Upload>, StoreError> {
-        self.0.create(name)
-    }
-
-    fn delete(&self, name: &str) -> Result<(), StoreError> {
-        self.0.delete(name)
-    }
-
-    fn location(&self) -> String {
-        self.0.location()
-    }
-}
 
 /// A script whose table `wanted` stands in the middle of others; `(the script, that table's part of it)`.
 fn script(bytes: usize, wanted: usize) -> (Vec<u8>, Vec<u8>) {
@@ -70,13 +38,13 @@ fn script(bytes: usize, wanted: usize) -> (Vec<u8>, Vec<u8>) {
     (script, part)
 }
 
-fn wanted(tables: &[&str]) -> Wanted {
+pub fn wanted(tables: &[&str]) -> Wanted {
     let tables = tables.iter().map(|text| ((*text).to_owned(), table(text).expect("a pattern")));
     Wanted { tables: tables.collect(), ..Wanted::default() }
 }
 
 /// Chooses and releases; the script, and what was chosen.
-fn part(
+pub fn part(
     outside: &Outside,
     store: &dyn Store,
     ring: &Keyring,
@@ -89,53 +57,6 @@ fn part(
     let mut released = Vec::new();
     Restore::prepare(&outside.world(store), &open, keys, 2)?.release_ranges(&chosen.ranges, &mut released)?;
     Ok((released, chosen))
-}
-
-/// What one table takes, in hundredths of a per cent of the bytes and of the time that all of it takes.
-fn cost(options: PackOptions, bytes: usize, wanted_bytes: usize) -> (u64, u64) {
-    let (outside, key) = (Outside::new("cost"), ring("cost"));
-    let counting = Counting(MemoryStore::new(), Arc::default());
-    let (script, expected) = script(bytes, wanted_bytes);
-    let packed = pack_bytes(&outside, &counting, &key, options, &script).expect("packs");
-    counting.1.store(0, Ordering::SeqCst);
-    let began = Instant::now();
-    let (released, chosen) = part(&outside, &counting, &key, &packed, &wanted(&["public.wanted"])).expect("a part");
-    let (took, read) = (began.elapsed(), counting.1.swap(0, Ordering::SeqCst));
-    assert!(released.ends_with(&[&expected[..], b"\\unrestrict Key1\n"].concat()), "the rows of the table");
-    assert!(released.starts_with(b"\\restrict Key1\nSET statement_timeout = 0;\n"));
-    assert_eq!(chosen.tables.len(), 1);
-    assert_eq!(chosen.tables[0].rows, (wanted_bytes / 50) as u64);
-    let began = Instant::now();
-    assert!(unpack_bytes(&outside, &counting, &key, &packed.manifest.id).expect("all of it") == script);
-    let (all_took, all) = (began.elapsed(), counting.1.load(Ordering::SeqCst));
-    println!("{bytes} bytes: {read} of {all} read, {took:?} of {all_took:?}");
-    (read * 10_000 / all, (took.as_micros() * 10_000 / all_took.as_micros()) as u64)
-}
-
-#[test]
-fn a_table_costs_what_its_spans_cost() {
-    // An eighth of 1 GiB. What is read are the blocks of the first span and of those of the table, whatever the size of the dump: out of
-    // 1 GiB it is an eighth of this.
-    let segment = SegmentSize::from_log2(16).expect("64 KiB");
-    let (bytes, _) = cost(PackOptions { segment, level: Level::Fixed(1), ..defaults() }, 128 << 20, 64 << 10);
-    assert!(bytes < 600, "{bytes} hundredths of a per cent");
-}
-
-fn a_mebibyte_out_of(gibibytes: usize, limit: u64, time_limit: u64) {
-    let (bytes, time) = cost(defaults(), gibibytes << 30, 1 << 20);
-    assert!(bytes < limit && time < time_limit, "{gibibytes} GiB: {bytes} and {time} hundredths of a per cent");
-}
-
-#[test]
-#[ignore = "long, and takes 4 GiB of memory"]
-fn a_mebibyte_out_of_one_gibibyte() {
-    a_mebibyte_out_of(1, 300, 1_000);
-}
-
-#[test]
-#[ignore = "long, and takes 32 GiB of memory"]
-fn a_mebibyte_out_of_eight_gibibytes() {
-    a_mebibyte_out_of(8, 100, 100);
 }
 
 #[test]
@@ -218,48 +139,4 @@ fn a_map_that_does_not_fit_is_partial_and_the_backup_whole() {
     assert!(tree.mapped < script.len() as u64, "all of {} bytes are in the map", tree.mapped);
     let tables = tree.databases[0].schemas[&b"public"[..]].relations.len();
     assert!((1_000..20_000).contains(&tables), "{tables} tables");
-}
-
-#[test]
-fn a_hundred_thousand_tables_are_some_bytes_each() {
-    let mut writer = vault::archive::map::MapWriter::new(1 << 30);
-    let mut observer = vault::dump::Observer::new();
-    observer.push(HEAD.as_bytes());
-    for number in 0..100_000 {
-        let name = format!("public.customer_orders_of_{number}");
-        observer.push(format!("CREATE TABLE {name} (\n    a int\n);\n\n\nALTER TABLE {name} OWNER TO app;\n\nCOPY {name} (a) FROM stdin;\n1\n2\n\\.\n\n\nALTER TABLE ONLY {name}\n    ADD CONSTRAINT c{number} PRIMARY KEY (a);\n\n").as_bytes());
-        let entries = observer.take_map();
-        assert!(entries.len() <= 12);
-        entries.iter().for_each(|entry| writer.push(entry));
-    }
-    observer.push(END.as_bytes());
-    observer.finish_map().iter().for_each(|entry| writer.push(entry));
-    let stored: usize = writer.frames().iter().map(|(_, frame)| frame.len()).sum();
-    println!("{stored} bytes");
-    assert!(stored < 100_000 * 40, "{stored} bytes for 100000 tables");
-}
-
-#[test]
-fn a_gigabyte_without_a_newline_is_not_held() {
-    let mut observer = vault::dump::Observer::new();
-    observer.push(HEAD.as_bytes());
-    let megabyte = vec![b'x'; 1 << 20];
-    for begin in [
-        "COPY public.t (a) FROM stdin;\n",
-        "CREATE TABLE public.\"",
-        "SELECT '",
-        "SELECT ",
-        "INSERT INTO public.t VALUES ('",
-    ] {
-        observer.push(begin.as_bytes());
-        let _ = observer.take_map();
-        for _ in 0..64 {
-            observer.push(&megabyte);
-            // Cloned as it is: a clone is as large as what is held.
-            assert!(observer.take_map().len() <= 2);
-        }
-        let held = format!("{observer:?}").len();
-        assert!(held < 100_000, "{held} bytes are held after {begin}");
-        observer.push(b"\n\\.\n;\n';\n\";\n");
-    }
 }

@@ -102,7 +102,9 @@ fn scan(text: &[u8]) -> Vec<Slow> {
             at = end + rows + 4;
             found.push(Slow { begin, end: at, rows: Some(count as u64) });
         } else if is_whole(&code) {
-            found.push(Slow { begin, end: at, rows: None });
+            let values = code.starts_with("INSERT").then(|| code.split_once("VALUES")).flatten();
+            let rows = values.map(|(_, values)| values.matches('(').count().max(1) as u64);
+            found.push(Slow { begin, end: at, rows });
         } else {
             open = Some((begin, code));
         }
@@ -125,7 +127,7 @@ fn compare(script: &[u8], slab: usize) {
             panic!("{entry:?} is no statement of\n{}", shown());
         };
         assert_eq!((entry.offset, entry.end()), (first.begin as u64, last.end as u64), "{entry:?} of\n{}", shown());
-        if entry.class == b"COPY" {
+        if entry.class == b"COPY" || entry.class == b"INSERT" {
             let rows: u64 = inside.iter().filter_map(|statement| statement.rows).sum();
             assert_eq!(entry.rows, rows, "{entry:?} of\n{}", shown());
         }
@@ -139,7 +141,7 @@ fn compare(script: &[u8], slab: usize) {
 }
 
 /// What could mislead a mapper, and what it has to find all the same.
-const PIECES: [&str; 47] = [
+const PIECES: [&str; 53] = [
     "INSERT INTO public.t VALUES (2, 'b');\n",
     "INSERT INTO public.u VALUES (3, 'c');\nINSERT INTO public.u VALUES(4);\nINSERT INTO public.u VALUES(5);\n",
     "INSERT INTO public.t VALUES (2, 'b')\nON CONFLICT DO NOTHING;\n",
@@ -169,6 +171,12 @@ const PIECES: [&str; 47] = [
     "\\set x 'y\n",
     "GRANT SELECT ON TABLE public.t TO app;\nGRANT SELECT(a) ON TABLE public.t TO app;\n",
     "CREATE TRIGGER tr BEFORE UPDATE OF a, b ON public.t FOR EACH ROW EXECUTE FUNCTION f('ON', ';');\n",
+    "INSERT INTO public.\"(\" (\"it's\", b) VALUES (1, '('), (2, ')'), (3, 'x;\n');\nINSERT INTO public.\"(\" (\"it's\", b) VALUES (4, '');\n",
+    "INSERT INTO public.\"T(\" (a, \"b$\") VALUES (1);\nINSERT INTO public.\"T(\" (a, \"b$\") VALUES (2), (3);\n",
+    "INSERT INTO public.t (a) VALUES\r\n(1),\r\n('\r\n;\r\n');\r\n",
+    "COPY public.t (id) FROM stdin;\r\n1\r\n\\.\r\n",
+    "COPY public.t (id) FROM stdin;\n\0\n\r\n\\.\r\n\\.\n",
+    "\0;\n",
     "BEGIN;\nSELECT 1;\nCOMMIT;\n",
     ";\n",
     "; ;\t\n",

@@ -190,6 +190,8 @@ impl Mapper {
                 return self.extend(end, rows);
             }
             let found = identify(self.statement.tokens(), &self.path);
+            // A `COPY` whose line does not introduce rows has none.
+            let rows = if found.class == b"COPY" { 0 } else { rows };
             self.found(found, begin, end, rows);
             let insert = |last: &MapEntry| last.class == b"INSERT" && !last.own.is_empty();
             self.insert = self.statement.in_values() && self.last.as_ref().is_some_and(insert);
