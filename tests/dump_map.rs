@@ -5,7 +5,7 @@
 //! accident. The real tools are in `tests/postgres.rs`. What a table costs out of 1 GiB and out of 8 GiB (3 GiB of disk), a row of 1 GiB and a
 //! million tables are the long suite:
 //!
-//!     cargo test --release --test dump_map -- --ignored --nocapture
+//!     cargo test --release --test dump_map -- --ignored --nocapture --test-threads 1
 
 mod common;
 #[path = "dump_map/cost.rs"]
