@@ -21,10 +21,10 @@
 //! August 2025) that is cut inside a row block *and followed by another one*
 //! reads as one dump, to `psql` as to us.
 
+mod blocks;
 mod head;
 mod script;
 mod shortfall;
-mod values;
 
 use std::fmt;
 use std::str::FromStr;

@@ -5,6 +5,7 @@ mod lexer;
 mod line;
 mod map;
 mod sink;
+mod values;
 
 use super::Verdict;
 use super::shortfall::{EndMarker, ScriptShortfall, Shortfall};

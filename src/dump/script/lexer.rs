@@ -24,8 +24,8 @@ use memchr::{memchr, memchr3};
 
 use super::line::Line;
 use super::sink::Sink;
+use super::values::Values;
 use crate::dump::shortfall::Seen;
-use crate::dump::values::{Dialect, Values};
 
 /// A dollar tag is an identifier; `pg_dump` makes them from a few letters. A
 /// longer one is taken for code: the limit bounds what the input makes us keep.
@@ -58,20 +58,11 @@ enum State {
     Rows(usize),
 }
 
-/// Doubled quotes and no backslashes; names and bodies are for the lexer.
-#[derive(Clone, Debug)]
-enum Postgres {}
-
-impl Dialect for Postgres {
-    const ESCAPES: bool = false;
-    const STRANGE: [u8; 2] = [b'"', b'$'];
-}
-
 #[derive(Clone, Debug)]
 pub(super) struct Lexer {
     state: State,
     line: Line,
-    values: Values<Postgres>,
+    values: Values,
     /// Where in this slab the statement under way begins, if its values have not been reached.
     begin: Option<usize>,
     tag: Vec<u8>,

@@ -5,7 +5,7 @@
 //! between `BEGIN ATOMIC` and its `END`.
 //!
 //! An `INSERT` may be most of a dump: behind its `VALUES` nothing is kept, and
-//! what goes by is looked at elsewhere ([`Values`](crate::dump::values::Values)).
+//! what goes by is looked at elsewhere ([`Values`](super::super::values::Values)).
 
 use crate::base::limits::MAP_NAME_BYTES_MAX;
 

@@ -1,4 +1,4 @@
-//! Where the bytes that matter stand in a block of 64, as bits: the first byte is the lowest.
+//! A block of 64 bytes at a time: where those that matter stand, as bits. The first byte is the lowest.
 
 use wide::u8x16;
 
@@ -13,7 +13,7 @@ pub(super) struct Block([u8x16; BLOCK_BYTES / LANE_BYTES]);
 
 impl Block {
     #[inline]
-    pub(super) fn new(bytes: &[u8; BLOCK_BYTES]) -> Block {
+    fn new(bytes: &[u8; BLOCK_BYTES]) -> Block {
         let (lanes, _) = bytes.as_chunks::<LANE_BYTES>();
         Block(std::array::from_fn(|at| u8x16::from(lanes[at])))
     }
@@ -40,6 +40,44 @@ impl Block {
         let bits = self.0.map(|lane| u64::from(found(lane).to_bitmask()));
         bits[0] | bits[1] << 16 | bits[2] << 32 | bits[3] << 48
     }
+}
+
+/// The block at `base`; where there is less of it, zeros follow.
+#[inline]
+pub(super) fn block_at(bytes: &[u8], base: usize) -> Block {
+    let rest = &bytes[base..];
+    match rest.first_chunk() {
+        Some(whole) => Block::new(whole),
+        None => {
+            let mut padded = [0; BLOCK_BYTES];
+            padded[..rest.len()].copy_from_slice(rest);
+            Block::new(&padded)
+        }
+    }
+}
+
+/// Of each bit, whether the number of ones up to it is odd: what is between quotes.
+#[inline]
+pub(super) fn odd(ones: u64) -> u64 {
+    [1, 2, 4, 8, 16, 32].into_iter().fold(ones, |sum, shift| sum ^ sum << shift)
+}
+
+/// The last bit, for all those of the next block.
+#[inline]
+pub(super) fn last(bits: u64) -> u64 {
+    (bits.cast_signed() >> 63).cast_unsigned()
+}
+
+/// The bits before this one.
+#[inline]
+pub(super) fn below(bits: u64, bit: u32) -> u64 {
+    bits & ((1 << bit) - 1)
+}
+
+/// How many bits there are.
+#[inline]
+pub(super) fn ones(bits: u64) -> u64 {
+    u64::from(bits.count_ones())
 }
 
 /// All bits of the bytes that are this one.

@@ -6,39 +6,27 @@
 //!
 //! What outside literals is neither a value nor the end of a line is rare. Here the scanner stops, and its caller takes over.
 
-mod masks;
-
-use std::marker::PhantomData;
-
-use masks::{BLOCK_BYTES, Block};
+use crate::dump::blocks::{BLOCK_BYTES, below, block_at, last, odd, ones};
 
 /// A longer head than this, which has all the columns of a wide table, is not kept.
 const HEAD_BYTES_MAX: usize = 16_384;
 
-/// How literals are written.
-pub(super) trait Dialect {
-    /// Whether in a literal a backslash takes the meaning from the byte behind it.
-    const ESCAPES: bool;
-    /// What else begins a literal. The scanner stops there.
-    const STRANGE: [u8; 2];
-}
+/// What else begins a literal. The scanner stops there.
+const STRANGE: [u8; 2] = [b'"', b'$'];
 
 /// The values of a statement, and of those behind it that begin as it did.
-#[derive(Clone, Debug)]
-pub(super) struct Values<D> {
+#[derive(Clone, Debug, Default)]
+pub(super) struct Values {
     /// What the statement began with, up to its values; empty if that is not known, or the next one may not be told by it.
     head: Vec<u8>,
     /// Opening parentheses in the head that are not those of a row.
     head_parens: u64,
     /// All ones inside a literal.
     inside: u64,
-    /// One when a backslash came last.
-    escape: u64,
     /// Rows of the statement under way.
     rows: u64,
     /// The statement under way begins as the one before.
     alike: bool,
-    dialect: PhantomData<D>,
 }
 
 /// Where a scan came to.
@@ -75,13 +63,7 @@ enum Newline {
     Other,
 }
 
-impl<D> Default for Values<D> {
-    fn default() -> Self {
-        Self { head: Vec::new(), head_parens: 0, inside: 0, escape: 0, rows: 0, alike: false, dialect: PhantomData }
-    }
-}
-
-impl<D: Dialect> Values<D> {
+impl Values {
     /// A statement begins whose head is not known.
     pub(super) fn forget(&mut self) {
         self.head.clear();
@@ -95,9 +77,8 @@ impl<D: Dialect> Values<D> {
         self.forget();
         self.rows = u64::from(head.ends_with(b"("));
         // Of a statement that begins so nothing but its rows is to be found out: it has one, and neither literals nor lines before it.
-        let plain = self.rows == 1
-            && head.len() <= HEAD_BYTES_MAX
-            && !head.iter().any(|byte| matches!(byte, b'\'' | b'\\' | b'\n'));
+        let plain =
+            self.rows == 1 && head.len() <= HEAD_BYTES_MAX && !head.iter().any(|byte| matches!(byte, b'\'' | b'\n'));
         if whole && plain {
             self.head.extend_from_slice(head);
             self.head_parens = head.iter().filter(|byte| **byte == b'(').count() as u64 - self.rows;
@@ -129,19 +110,12 @@ impl<D: Dialect> Values<D> {
     #[inline(never)]
     pub(super) fn scan(&mut self, bytes: &[u8], from: usize) -> Passed {
         let mut ends = Ends { from, ..Ends::default() };
-        let (mut inside, mut escape, mut counted) = (self.inside, self.escape, 0);
+        let (mut inside, mut counted) = (self.inside, 0);
         for base in (from..bytes.len()).step_by(BLOCK_BYTES) {
-            let (block, length) = block_at(bytes, base);
-            let mut stops = block.is(b'\n') | block.is_any(D::STRANGE);
-            let mut quotes = block.is(b'\'');
-            if D::ESCAPES {
-                let backslashes = block.is(b'\\');
-                stops |= backslashes;
-                quotes &= !escaped(backslashes, &mut escape, length);
-            }
-            let literal = odd(quotes) ^ inside;
+            let block = block_at(bytes, base);
+            let literal = odd(block.is(b'\'')) ^ inside;
             let open = block.is(b'(') & !literal;
-            stops &= !literal;
+            let mut stops = (block.is(b'\n') | block.is_any(STRANGE)) & !literal;
             while stops != 0 {
                 let bit = stops.trailing_zeros();
                 stops &= stops - 1;
@@ -149,7 +123,7 @@ impl<D: Dialect> Values<D> {
                 if at < ends.from {
                     continue;
                 }
-                let earlier = open & ((1 << bit) - 1);
+                let earlier = below(open, bit);
                 match self.newline(bytes, at) {
                     Newline::Inside => {}
                     Newline::Between => {
@@ -162,15 +136,15 @@ impl<D: Dialect> Values<D> {
                         }
                     }
                     Newline::Other => {
-                        (self.inside, self.escape) = (0, 0);
+                        self.inside = 0;
                         return self.passed(at, &ends, counted + ones(earlier));
                     }
                 }
             }
             counted += ones(open);
-            inside = (literal.cast_signed() >> 63).cast_unsigned();
+            inside = last(literal);
         }
-        (self.inside, self.escape) = (inside, escape);
+        self.inside = inside;
         self.passed(bytes.len(), &ends, counted)
     }
 
@@ -199,47 +173,6 @@ impl<D: Dialect> Values<D> {
             _ => Newline::Other,
         }
     }
-}
-
-/// The block at `base`, and how much of it there is.
-#[inline]
-fn block_at(bytes: &[u8], base: usize) -> (Block, usize) {
-    let rest = &bytes[base..];
-    match rest.first_chunk() {
-        Some(whole) => (Block::new(whole), BLOCK_BYTES),
-        None => {
-            let mut padded = [0; BLOCK_BYTES];
-            padded[..rest.len()].copy_from_slice(rest);
-            (Block::new(&padded), rest.len())
-        }
-    }
-}
-
-/// Of each bit, whether the number of ones up to it is odd.
-#[inline]
-fn odd(ones: u64) -> u64 {
-    [1, 2, 4, 8, 16, 32].into_iter().fold(ones, |sum, shift| sum ^ sum << shift)
-}
-
-#[inline]
-fn ones(bits: u64) -> u64 {
-    u64::from(bits.count_ones())
-}
-
-/// Where a byte stands behind an odd number of backslashes, of which `escape` is the last of the block before. Of the block there are
-/// `length` bytes.
-#[inline]
-fn escaped(backslashes: u64, escape: &mut u64, length: usize) -> u64 {
-    const ODD: u64 = 0xaaaa_aaaa_aaaa_aaaa;
-    if backslashes == 0 {
-        return std::mem::take(escape);
-    }
-    // Subtracting carries through each run of backslashes: what comes out behind it tells where it began.
-    let begins = backslashes & !*escape;
-    let behind = ((begins << 1 | ODD).wrapping_sub(begins)) ^ ODD;
-    let found = behind ^ (backslashes | *escape);
-    *escape = (behind & backslashes) >> (length - 1) & 1;
-    found
 }
 
 #[cfg(test)]

@@ -4,44 +4,22 @@ use proptest::prelude::*;
 
 use super::*;
 
-#[derive(Clone, Debug)]
-enum Doubled {}
-
-impl Dialect for Doubled {
-    const ESCAPES: bool = false;
-    const STRANGE: [u8; 2] = [b'"', b'$'];
-}
-
-#[derive(Clone, Debug)]
-enum Escaped {}
-
-impl Dialect for Escaped {
-    const ESCAPES: bool = true;
-    const STRANGE: [u8; 2] = [b'"', b'`'];
-}
-
 /// What is known between two bytes.
 #[derive(Clone, Copy, Default)]
 struct Slow {
     inside: bool,
-    escape: bool,
     rows: u64,
 }
 
 impl Slow {
     /// Where it stops.
-    fn scan<D: Dialect>(&mut self, bytes: &[u8], from: usize) -> usize {
+    fn scan(&mut self, bytes: &[u8], from: usize) -> usize {
         for (at, byte) in bytes.iter().enumerate().skip(from) {
-            if std::mem::take(&mut self.escape) {
-                continue;
-            }
             let between = at > 1 && bytes[at - 1] == b',' && matches!(bytes.get(at + 1), Some(b'(' | b'\t'));
             match byte {
                 b'\'' => self.inside = !self.inside,
-                b'\\' if D::ESCAPES && self.inside => self.escape = true,
-                b'\\' if D::ESCAPES => return at,
                 b'\n' if !self.inside && !between => return at,
-                _ if !self.inside && D::STRANGE.contains(byte) => return at,
+                _ if !self.inside && STRANGE.contains(byte) => return at,
                 b'(' if !self.inside => self.rows += 1,
                 _ => {}
             }
@@ -50,8 +28,8 @@ impl Slow {
     }
 }
 
-fn compare<D: Dialect>(text: &[u8], cuts: &[usize]) {
-    let (mut values, mut slow) = (Values::<D>::default(), Slow::default());
+fn compare(text: &[u8], cuts: &[usize]) {
+    let (mut values, mut slow) = (Values::default(), Slow::default());
     let mut rest = text;
     for cut in cuts.iter().chain([&text.len()]) {
         let (slab, after) = rest.split_at((*cut).min(rest.len()));
@@ -60,7 +38,7 @@ fn compare<D: Dialect>(text: &[u8], cuts: &[usize]) {
         while at < slab.len() {
             let passed = values.scan(slab, at);
             assert_eq!(passed.ended, None);
-            assert_eq!(passed.at, slow.scan::<D>(slab, at), "from {at} of {}", slab.escape_ascii());
+            assert_eq!(passed.at, slow.scan(slab, at), "from {at} of {}", slab.escape_ascii());
             let found = (values.rows(), values.in_literal());
             assert_eq!(found, (slow.rows, slow.inside), "from {at} of {}", slab.escape_ascii());
             at = passed.at + 1;
@@ -68,12 +46,10 @@ fn compare<D: Dialect>(text: &[u8], cuts: &[usize]) {
     }
 }
 
-const PIECES: [&str; 18] = [
+const PIECES: [&str; 16] = [
     "'",
     "''",
     "\\",
-    "\\\\",
-    "\\'",
     "(",
     ")",
     ",",
@@ -98,15 +74,7 @@ proptest! {
         cuts in prop::collection::vec(1_usize..150, 0..10),
     ) {
         let text: String = pieces.into_iter().map(|piece| PIECES[piece]).collect();
-        compare::<Doubled>(text.as_bytes(), &cuts);
-        compare::<Escaped>(text.as_bytes(), &cuts);
-    }
-
-    #[test]
-    fn backslashes_escape_as_in_the_slow_one(bits in prop::collection::vec(any::<u8>(), 1..40), cut in 1_usize..200) {
-        // Long runs, and runs that cross blocks and slabs.
-        let text: Vec<u8> = bits.iter().flat_map(|bits| (0..8).map(move |bit| b"\\\\'\\(\\\\\\"[(*bits >> bit & 7) as usize])).collect();
-        compare::<Escaped>(&[b"'", text.as_slice()].concat(), &[cut]);
+        compare(text.as_bytes(), &cuts);
     }
 }
 
@@ -116,7 +84,7 @@ fn statements_that_begin_alike_are_passed_in_one_go() {
     let rows = |count: usize| format!("{head}1, 'x;\n''');\n{head}2), (3), ('(');\n").repeat(count);
     for (count, tail) in [(1, "SET x;\n"), (9, "\n"), (5, "INSERT INTO t VALUES (1);\n"), (3, "")] {
         let script = [&rows(count), tail].concat();
-        let mut values = Values::<Doubled>::default();
+        let mut values = Values::default();
         values.begin(head.as_bytes(), true);
         assert_eq!(values.head_of(script.as_bytes()), Some(head.len()));
         values.repeat();
@@ -131,7 +99,7 @@ fn statements_that_begin_alike_are_passed_in_one_go() {
     for (head, whole) in
         [("INSERT INTO \"a'b\" VALUES (", true), ("INSERT INTO\nt VALUES (", true), ("t VALUES (", false)]
     {
-        let mut values = Values::<Doubled>::default();
+        let mut values = Values::default();
         values.begin(head.as_bytes(), whole);
         assert_eq!((values.head_of(head.as_bytes()), values.rows()), (None, 1), "{head}");
     }
