@@ -96,7 +96,7 @@ mod tests {
         for seed in 0..=255_u8 {
             // Every byte twice, and neighbours that differ in one bit.
             let bytes: [u8; BLOCK_BYTES] = std::array::from_fn(|at| {
-                seed.wrapping_add(at as u8 / 32) ^ 1_u8.rotate_left(at as u32) * (at % 3 / 2) as u8
+                seed.wrapping_add(at as u8 / 32) ^ (1_u8.rotate_left(at as u32) * (at % 3 / 2) as u8)
             });
             for wanted in [0, 1, seed, !seed, seed ^ 0x80, b'\'', b'(', b'\n', 0xff] {
                 let slow = |also: u8| {
