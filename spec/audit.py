@@ -285,7 +285,7 @@ def check_map(records, plain):
         need(at + 32 <= len(records) and kind != 10, "the dump map is cut, or goes on after its end")
         length, found, space, zero, offset, size, _ = struct.unpack_from("<IBB2sQQQ", records, at)
         need(42 <= length <= 65536 and at + length <= len(records), "a map record has an illegal length")
-        if 1 <= found <= 10:
+        if 1 <= found <= 11:
             kind = found
             need(not any(zero) and space <= 2, "a map record has an illegal kind, or bytes that are not zero")
             need(last <= offset <= offset + size <= plain, "a map record is out of order or outside of the dump")

@@ -25,6 +25,7 @@ mod blocks;
 mod head;
 mod script;
 mod shortfall;
+mod versions;
 
 use std::fmt;
 use std::str::FromStr;

@@ -70,6 +70,10 @@ pub const MAP_RECORD_BYTES_MAX: usize = 65_536;
 pub const MAP_NAME_BYTES_MAX: usize = 4_096;
 /// 64 MiB: what a packer holds of a dump map, compressed; five million tables.
 pub const MAP_STORED_BYTES_MAX: usize = 67_108_864;
+/// A version in a dump map: a number, and what a packager adds to it.
+pub const MAP_VERSION_BYTES_MAX: usize = 128;
+/// Versions in a dump map: one server and one tool, or the dumps of some of them in a row.
+pub const MAP_VERSIONS_MAX: usize = 16;
 /// 24 h: how far an earlier backup may lie in the future.
 pub const CLOCK_AHEAD_MS_MAX: u64 = 86_400_000;
 /// Below it a part is not referenced.

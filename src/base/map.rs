@@ -23,11 +23,13 @@ pub enum MapKind {
     Link = 9,
     /// Where the map ends. It has no length.
     Stop = 10,
+    /// The version `name` of the server or the tool, as `class` says. It has no length.
+    Version = 11,
 }
 
 impl MapKind {
     /// Every kind.
-    pub const ALL: [MapKind; 10] = [
+    pub const ALL: [MapKind; 11] = [
         MapKind::Begin,
         MapKind::End,
         MapKind::Connect,
@@ -38,6 +40,7 @@ impl MapKind {
         MapKind::Value,
         MapKind::Link,
         MapKind::Stop,
+        MapKind::Version,
     ];
 }
 

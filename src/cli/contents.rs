@@ -28,6 +28,9 @@ pub fn run(global: &Global, command: &Show) -> Result<Option<FailureClass>, CliE
 
 fn lines(id: &BackupId, tree: &Tree) -> Vec<String> {
     let mut lines = vec![id.to_string()];
+    for (whose, versions) in [("server", &tree.versions.server), ("dump tool", &tree.versions.tool)] {
+        lines.extend(versions.iter().map(|version| line(1, whose, &text(version), "")));
+    }
     lines.extend(tree.globals.map(|size| line(1, "globals", "", &bytes(size))));
     for Database { name, bytes: size, schemas } in &tree.databases {
         let name = if name.is_empty() { "the database".into() } else { text(name) };
@@ -63,8 +66,12 @@ fn rows(relation: &Relation) -> String {
     }
 }
 
-fn text(name: &[u8]) -> String {
+pub(super) fn text(name: &[u8]) -> String {
     String::from_utf8_lossy(name).into_owned()
+}
+
+pub(super) fn texts(names: &[Vec<u8>]) -> Vec<String> {
+    names.iter().map(|name| text(name)).collect()
 }
 
 fn tree_json(id: &BackupId, tree: &Tree) -> Value {
@@ -96,6 +103,8 @@ fn tree_json(id: &BackupId, tree: &Tree) -> Value {
         "version": 1,
         "message_type": "contents",
         "id": id.to_string(),
+        "server_versions": texts(&tree.versions.server),
+        "tool_versions": texts(&tree.versions.tool),
         "mapped_bytes": tree.mapped,
         "unnamed_statements": tree.unnamed,
         "globals_bytes": tree.globals,

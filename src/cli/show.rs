@@ -7,6 +7,7 @@ use crate::base::failure::FailureClass;
 use crate::base::id::BackupId;
 use crate::base::time::rfc3339;
 use crate::cli::args::{Global, Show};
+use crate::cli::contents::texts;
 use crate::cli::latest::{LATEST, doubt, latest, tell};
 use crate::cli::list::{manifest_json, tags};
 use crate::cli::message::CliError;
@@ -17,10 +18,13 @@ use crate::cli::world::{Teller, open_store};
 use crate::format::header::Role;
 use crate::format::manifest::{Manifest, Verdict};
 use crate::format::slot::{Slot, SlotKind};
+use crate::keys::ring::Keyring;
+use crate::ops::contents::Versions;
 use crate::ops::list::{Newest, Standing, newest_unverified, resolve, standing};
+use crate::pipeline::contents::Contents;
 use crate::pipeline::error::RunError;
-use crate::pipeline::port::Store;
-use crate::pipeline::survey::read_manifest;
+use crate::pipeline::port::{Observer, Store};
+use crate::pipeline::survey::{open_manifest, read_manifest};
 
 /// An object to be downloaded.
 struct Object {
@@ -41,6 +45,10 @@ pub fn run(global: &Global, command: &Show) -> Result<Option<FailureClass>, CliE
     let ring = unlocked.as_ref().map(|unlocked| &unlocked.ring);
     let standing = standing(&store, &id, ring)?;
     let word = standing.name();
+    let versions = match (&standing, ring) {
+        (Standing::Verified(_), Some(ring)) => versions(&store, &id, ring, &teller),
+        _ => Versions::default(),
+    };
     let manifest = match standing {
         Standing::Verified(manifest) | Standing::Unverified(manifest) => *manifest,
         Standing::Broken(error) => return Err(error.into()),
@@ -49,16 +57,26 @@ pub fn run(global: &Global, command: &Show) -> Result<Option<FailureClass>, CliE
     let own = read_manifest(&store, &id)?.len() as u64;
     let objects = if command.objects { objects(&manifest, own) } else { Vec::new() };
     if global.json {
-        report::json(&show_json(&manifest, word, &objects))?;
+        report::json(&show_json(&manifest, word, &versions, &objects))?;
     } else if command.objects {
         let heading = ["OBJECT", " BYTES", "ROLE", "NEEDED FOR RESTORE"];
         let rows: Vec<Vec<String>> = objects.iter().map(row).collect();
         report::lines(&[format!("{id}, manifest {word}")])?;
         report::table(&heading, &rows)?;
     } else {
-        report::lines(&lines(&manifest, word))?;
+        report::lines(&lines(&manifest, word, &versions))?;
     }
     Ok(teller.class())
+}
+
+/// The versions that the dump names. A backup whose index is not there has a manifest to show all the same.
+fn versions(store: &dyn Store, id: &BackupId, ring: &Keyring, teller: &Teller) -> Versions {
+    let open = open_manifest(store, id, ring);
+    let versions = open.and_then(|open| Versions::read(&Contents::open(store, &open)?));
+    versions.unwrap_or_else(|error| {
+        teller.warn(&format!("the versions that the dump names cannot be read: {error}"));
+        Versions::default()
+    })
 }
 
 /// The backup that is meant and the key to it, if there is one. Nobody is asked.
@@ -104,7 +122,7 @@ fn row(object: &Object) -> Vec<String> {
     vec![object.name.clone(), object.bytes.to_string(), object.role.into(), needed.into()]
 }
 
-fn lines(manifest: &Manifest, word: &str) -> Vec<String> {
+fn lines(manifest: &Manifest, word: &str, versions: &Versions) -> Vec<String> {
     let prev = manifest.prev.as_ref().map_or("none".into(), |prev| prev.id.to_string());
     let bases = match manifest.bases.len() {
         0 => "none".to_owned(),
@@ -131,7 +149,13 @@ fn lines(manifest: &Manifest, word: &str) -> Vec<String> {
         ("tool", manifest.tool.clone()),
         ("tags", tags(manifest)),
     ];
-    let fields = fields.iter().map(|(name, value)| format!("{name:<11} {value}").trim_end().to_owned());
+    let server = texts(&versions.server).into_iter().map(|version| ("server", version));
+    let tool = texts(&versions.tool).into_iter().map(|version| ("dump tool", version));
+    let fields = fields
+        .into_iter()
+        .chain(server)
+        .chain(tool)
+        .map(|(name, value)| format!("{name:<11} {value}").trim_end().to_owned());
     fields.collect()
 }
 
@@ -153,7 +177,7 @@ fn slots(slots: &[Slot]) -> String {
     if slots.is_empty() { "none".into() } else { slots.join(", ") }
 }
 
-fn show_json(manifest: &Manifest, word: &str, objects: &[Object]) -> Value {
+fn show_json(manifest: &Manifest, word: &str, versions: &Versions, objects: &[Object]) -> Value {
     let mut value = json!({
         "version": 1,
         "message_type": "show",
@@ -167,6 +191,11 @@ fn show_json(manifest: &Manifest, word: &str, objects: &[Object]) -> Value {
     });
     if let (Value::Object(value), Value::Object(more)) = (&mut value, manifest_json(manifest)) {
         value.extend(more);
+    }
+    for (name, versions) in [("server_versions", &versions.server), ("tool_versions", &versions.tool)] {
+        if !versions.is_empty() {
+            value[name] = json!(texts(versions));
+        }
     }
     if !objects.is_empty() {
         let objects = objects.iter().map(|object| {

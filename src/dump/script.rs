@@ -81,7 +81,7 @@ impl Sink for Listeners<'_> {
     }
 
     fn comment(&mut self, line: &Line, begin: u64, end: u64) {
-        self.mapper.comment(begin);
+        self.mapper.comment(line, begin);
         if let Some(marker) = self.ledger.comment(line) {
             self.mapper.mark(marker, end);
         }

@@ -112,7 +112,7 @@ fn parse(record: &[u8]) -> Result<Option<MapEntry>, FormatError> {
 /// An entry begins where the one before ended or later, ends inside the dump, and nothing follows the last.
 fn check_place(entry: &MapEntry, at: u64, plain: u64, stopped: bool) -> Result<(), FormatError> {
     let end = entry.offset.checked_add(entry.length).filter(|end| *end <= plain);
-    let empty = matches!(entry.kind, MapKind::Link | MapKind::Stop);
+    let empty = matches!(entry.kind, MapKind::Link | MapKind::Stop | MapKind::Version);
     if stopped || entry.offset < at || end.is_none() || empty != (entry.length == 0) {
         return Err(damaged("a record of the dump map does not stand where it can"));
     }
@@ -147,6 +147,7 @@ mod tests {
         let entries = [
             entry(MapKind::Object, 3, 10),
             entry(MapKind::Link, 10, 10),
+            entry(MapKind::Version, 10, 10),
             entry(MapKind::Data, 10, 100),
             entry(MapKind::Stop, 100, 100),
         ];
@@ -164,6 +165,7 @@ mod tests {
             vec![entry(MapKind::Data, 5, 9), entry(MapKind::Data, 8, 10), stop.clone()],
             vec![entry(MapKind::Data, 5, 5), stop.clone()],
             vec![entry(MapKind::Link, 5, 6), stop.clone()],
+            vec![entry(MapKind::Version, 5, 6), stop.clone()],
             vec![stop.clone(), stop.clone()],
             vec![entry(MapKind::Data, 5, 6)],
         ];

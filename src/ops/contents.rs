@@ -7,9 +7,42 @@ use crate::ops::scenes::{Scenes, Subject};
 use crate::pipeline::contents::Contents;
 use crate::pipeline::error::RunError;
 
+/// The versions that a dump names, as it writes them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Versions {
+    /// Of the server that it was made of.
+    pub server: Vec<Vec<u8>>,
+    /// Of the tool that made it.
+    pub tool: Vec<Vec<u8>>,
+}
+
+impl Versions {
+    /// Reads them; none of a dump that has no map.
+    ///
+    /// # Errors
+    /// The map cannot be read.
+    pub fn read(contents: &Contents<'_>) -> Result<Versions, RunError> {
+        let mut versions = Versions::default();
+        match contents.reader().each(&mut |entry| versions.take(&entry)) {
+            Err(RunError::NoMap { .. }) | Ok(()) => Ok(versions),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn take(&mut self, entry: &MapEntry) {
+        match (entry.kind, entry.class.as_slice()) {
+            (MapKind::Version, b"server") => self.server.push(entry.own.name.clone()),
+            (MapKind::Version, b"tool") => self.tool.push(entry.own.name.clone()),
+            _ => {}
+        }
+    }
+}
+
 /// What is inside a dump.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tree {
+    /// The versions that it names.
+    pub versions: Versions,
     /// Bytes of roles, tablespaces and the like, where the dump has them.
     pub globals: Option<u64>,
     /// The databases, in the order of the dump.
@@ -62,7 +95,8 @@ pub struct Relation {
 pub fn tree(contents: &Contents<'_>) -> Result<Tree, RunError> {
     let mut reader = contents.reader();
     let scenes = Scenes::read(&mut reader)?;
-    let mut tree = Tree { unnamed: scenes.unnamed, mapped: scenes.end, ..Tree::default() };
+    let versions = Versions::read(contents)?;
+    let mut tree = Tree { versions, unnamed: scenes.unnamed, mapped: scenes.end, ..Tree::default() };
     for scene in &scenes.scenes {
         let bytes = scene.range.end - scene.range.start;
         match &scene.subject {

@@ -60,7 +60,8 @@ impl Scenes {
     pub fn read(reader: &mut ContentsReader<'_, '_>) -> Result<Scenes, RunError> {
         let mut making = Making::default();
         reader.each(&mut |entry| making.take(&entry))?;
-        Ok(making.finish())
+        // A map may hold versions and nothing else.
+        if making.scenes.is_empty() { Err(reader.no_map()) } else { Ok(making.finish()) }
     }
 
     /// The names of all databases, in the order of the dump.

@@ -49,6 +49,12 @@ pub struct ContentsReader<'c, 'a> {
 }
 
 impl ContentsReader<'_, '_> {
+    /// That the dump's objects are in no map.
+    pub fn no_map(&self) -> RunError {
+        let manifest = self.contents.manifest;
+        RunError::NoMap { id: manifest.id, kind: manifest.kind.clone() }
+    }
+
     /// Calls `take` with every entry, in order.
     ///
     /// # Errors
@@ -60,7 +66,7 @@ impl ContentsReader<'_, '_> {
         let mut fetch = |part: u32, offset, length| ranges.read(part as usize, offset, length);
         match read_map::<RunError>(manifest, &lengths, &mut fetch, take)? {
             true => Ok(()),
-            false => Err(RunError::NoMap { id: manifest.id, kind: manifest.kind.clone() }),
+            false => Err(self.no_map()),
         }
     }
 }

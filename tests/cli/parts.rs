@@ -115,6 +115,41 @@ fn parts_are_scripts() {
     assert_eq!((&told["bytes"], &told["tables"][0]["rows"]), (&Value::from(orders.len()), &Value::from(2)), "{told}");
 }
 
+fn json(place: &Place, arguments: &[&str]) -> Value {
+    serde_json::from_str(&place.ok(&[arguments, &["--json"]].concat(), b"")).expect("JSON")
+}
+
+#[test]
+fn versions_are_told_to_whoever_has_the_key() {
+    let place = Place::with_key();
+    let from = |version: &str| format!("-- Dumped from database version {version}\n");
+    // What a name in a terminal could do, and a line without end.
+    let odd = [from("15\u{1b}[2J\u{7}"), from(&"9".repeat(400)), from(&"9".repeat(40_000))].concat();
+    let tool = "-- Dumped by pg_dump version 15.20 (Debian 15.20-0+deb12u1)\n\n";
+    let late = format!("CREATE TABLE t (a integer);\n\n{}", from("77.7"));
+    let head = "--\n-- PostgreSQL database dump\n--\n\n\\restrict K\n\n";
+    let first = [head, &odd, tool, &from("15.20"), "SET lock_timeout = 0;\n", &late, END].concat();
+    let script = [&first, head, tool, "SET lock_timeout = 0;\n", END].concat();
+    let id = place.pack(&[], script.as_bytes());
+    let servers = serde_json::json!(["15\u{1b}[2J\u{7}", "15.20"]);
+    let tools = serde_json::json!(["15.20 (Debian 15.20-0+deb12u1)"]);
+    for arguments in [&["show", &id][..], &["show", &id, "--contents"]] {
+        let told = json(&place, arguments);
+        assert_eq!((&told["server_versions"], &told["tool_versions"]), (&servers, &tools), "{told}");
+        let told = place.ok(arguments, b"");
+        assert_eq!((told.matches("server  ").count(), told.matches("dump tool ").count()), (2, 1), "{told}");
+        assert!(told.contains("15.20 (Debian") && !told.contains("77.7") && !told.contains("999"), "{told}");
+        assert!(!told.contains(['\u{1b}', '\u{7}']), "{told:?}");
+    }
+    let told = String::from_utf8(run(place.keyless(&["show", &id]), b"").out).expect("text");
+    assert!(told.contains("pg_dump") && !told.contains("15.20") && !told.contains("server"), "{told}");
+    // Without the index the rest is told.
+    std::fs::remove_file(place.store().join(format!("{id}-2"))).expect("the index is there");
+    let ran = run(place.command(&["show", &id]), b"");
+    assert_eq!(ran.code, Some(3), "{ran:?}");
+    assert!(ran.err.contains("warning: the versions that the dump names cannot be read"), "{}", ran.err);
+}
+
 #[test]
 fn contents_and_differences_are_told() {
     let place = Place::with_key();
@@ -128,9 +163,7 @@ fn contents_and_differences_are_told() {
         told.lines().any(|line| line.contains("orders") && line.contains("table") && line.contains("20000 rows")),
         "{told}"
     );
-    let json = |arguments: &[&str]| -> Value {
-        serde_json::from_str(&place.ok(&[arguments, &["--json"]].concat(), b"")).expect("JSON")
-    };
+    let json = |arguments: &[&str]| json(&place, arguments);
     let contents = json(&["show", &first, "--contents"]);
     assert_eq!(contents["message_type"], "contents");
     let schemas = contents["databases"][0]["schemas"].as_array().expect("schemas");

@@ -133,13 +133,17 @@ fn maps(of: &mut Of<'_>) {
         entries.iter().for_each(|entry| assert!(map::encode(entry, &mut bytes)));
         bytes
     };
-    let all: Vec<MapEntry> = (0..)
+    let mut all: Vec<MapEntry> = (0..)
         .zip(MapKind::ALL)
         .map(|(at, kind)| match kind {
-            MapKind::Link | MapKind::Stop => entry(kind, 800, 800),
+            MapKind::Link | MapKind::Version | MapKind::Stop => entry(kind, 800, 800),
             _ => entry(kind, at * 100, at * 100 + 90),
         })
         .collect();
+    // The end of a map is its last record.
+    let end = all.iter().position(|entry| entry.kind == MapKind::Stop).expect("it has an end");
+    let stop = all.remove(end);
+    all.push(stop);
     let sound = encoded(&all);
     of.takes("every-type", sound.clone());
     of.takes("unknown-type", [&sound[..13], &[77], &sound[14..]].concat());

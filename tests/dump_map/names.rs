@@ -43,6 +43,36 @@ fn facts(entry: &MapEntry) -> (MapKind, Space, String, [String; 4]) {
 }
 
 #[test]
+fn versions_are_those_of_the_head() {
+    let of = |what: &str, version: &str| format!("-- Dumped {what} version {version}\n");
+    let script = [
+        HEAD,
+        &of("by pg_dump", "99"),
+        "COMMENT ON TABLE t IS 'x\n",
+        &of("by pg_dump", "98"),
+        "';\n",
+        END,
+        HEAD,
+        END,
+        &of("by pg_dump", "97"),
+        // A block that begins with one and ends as a marker.
+        &HEAD[..35],
+        "-- x\n",
+        &of("from database", "16.1"),
+        &END[..43],
+    ];
+    for slab in [1, 7, 1 << 20] {
+        let entries = map(script.concat().as_bytes(), slab);
+        let versions = entries.iter().filter(|entry| entry.kind == MapKind::Version);
+        let versions: Vec<_> = versions.map(|entry| (text(&entry.class), text(&entry.own.name))).collect();
+        let debian = "15.18 (Debian 15.18-0+deb12u1)";
+        assert_eq!(versions, [("server", debian), ("tool", debian), ("server", "16.1")]);
+        assert!(entries.is_sorted_by_key(|entry| entry.offset), "in the order of the dump");
+        assert!(entries.windows(2).all(|pair| pair[0].end() <= pair[1].offset), "beside each other");
+    }
+}
+
+#[test]
 fn statements_are_about_what_they_name() {
     use MapKind::{Connect, Data, Link, Object, Setting, Value};
     use Space::{Index, Other, Relation};

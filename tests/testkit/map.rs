@@ -36,7 +36,7 @@ pub fn vectors(list: &mut List) {
     let end = || record(10, 40, 0);
     list.legal("whole", "a dump map, with a record of a type that is not known", &|kit| {
         let other = with(record(200, u64::MAX, 1), 5, &[9]);
-        map(kit, &[record(5, 0, 10), other, record(9, 10, 0), record(7, 10, 20), end()])
+        map(kit, &[record(5, 0, 10), other, record(9, 10, 0), record(11, 10, 0), record(7, 10, 20), end()])
     });
     list.legal("empty", "a dump map that ends where it begins", &|kit| map(kit, &[record(10, 0, 0)]));
     list.unseen("overlap", Damaged, "a record that begins inside the one before", &|kit| {
@@ -50,6 +50,7 @@ pub fn vectors(list: &mut List) {
     });
     list.unseen("no-length", Damaged, "rows without a length", &|kit| map(kit, &[record(7, 0, 0), end()]));
     list.unseen("link-length", Damaged, "a link with a length", &|kit| map(kit, &[record(9, 0, 1), end()]));
+    list.unseen("version-length", Damaged, "a version with a length", &|kit| map(kit, &[record(11, 0, 1), end()]));
     list.unseen("no-end", Damaged, "a map without its last record", &|kit| map(kit, &[record(7, 0, 10)]));
     list.unseen("after-end", Damaged, "a record after the last one", &|kit| map(kit, &[end(), record(7, 50, 10)]));
     list.unseen("cut", Damaged, "the last record is cut", &|kit| map(kit, &[end()[..20].to_vec()]));

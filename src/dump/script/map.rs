@@ -20,6 +20,7 @@ use super::line::Line;
 use crate::base::limits::MAP_NAME_BYTES_MAX;
 use crate::base::map::{MapEntry, MapKind, MapName};
 use crate::dump::shortfall::EndMarker;
+use crate::dump::versions::{SERVER, TOOL, Versions};
 use identify::{Found, identify};
 use statement::Statement;
 
@@ -27,6 +28,9 @@ const RESTRICT: &[u8] = b"\\restrict ";
 const UNRESTRICT: &[u8] = b"\\unrestrict ";
 const CONNECT: &[u8] = b"\\connect ";
 const ENCODING: &[u8] = b"\\encoding ";
+/// The comments at the head of a database dump that name versions.
+const VERSIONS: [(&[u8], &[u8]); 2] =
+    [(b"-- Dumped from database version ", SERVER), (b"-- Dumped by pg_dump version ", TOOL)];
 
 /// Rows that are passing by.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +56,9 @@ pub(super) struct Mapper {
     encoding: Option<(u64, u64)>,
     /// The schema of names that do not say theirs.
     path: Vec<u8>,
+    versions: Versions,
+    /// The dump of a database has begun, and nothing but comments and commands has followed.
+    head: bool,
     unnamed: u64,
     /// The statement that ended last is an `INSERT`, and in the last entry.
     insert: bool,
@@ -79,8 +86,15 @@ impl Mapper {
         self.block = None;
     }
 
-    pub(super) fn comment(&mut self, begin: u64) {
+    pub(super) fn comment(&mut self, line: &Line, begin: u64) {
         self.block.get_or_insert(begin);
+        if self.head {
+            for (prefix, class) in VERSIONS {
+                let version = line.whole().and_then(|line| line.strip_prefix(prefix));
+                let entry = version.and_then(|version| self.versions.name(class, version, self.done));
+                entry.into_iter().for_each(|entry| self.push(entry));
+            }
+        }
     }
 
     /// A comment block that means something ends here.
@@ -96,6 +110,7 @@ impl Mapper {
             Marker::End(what) => (MapKind::End, class(what)),
         };
         self.path.clear();
+        self.head = marker == Marker::Begin(EndMarker::Database);
         self.push(MapEntry::new(kind, class, begin, end));
     }
 
@@ -126,6 +141,7 @@ impl Mapper {
     /// A line of SQL begins. Whether it begins a statement.
     pub(super) fn statement(&mut self, begin: u64) -> bool {
         self.block = None;
+        self.head = false;
         let begins = self.begin.is_none();
         if begins {
             self.begin = Some(begin);
