@@ -2,7 +2,7 @@
 //! of its kind ends.
 //!
 //! The observer sees the bytes in slabs of any size and changes none of them.
-//! It does no I/O, keeps a few hundred bytes whatever the stream holds, and
+//! It does no I/O, keeps a bounded amount whatever the stream holds, and
 //! its report does not depend on how the stream was cut into slabs.
 //!
 //! Why it is needed: a `pg_dumpall` whose backend dies in the middle of a
@@ -13,7 +13,9 @@
 //!
 //! Guaranteed: no proper prefix of one `pg_dump` or `pg_dumpall` output is
 //! judged [`Verdict::Complete`], but for the prefix that lacks only the blank
-//! line with which both tools end.
+//! line with which both tools end. Of one `pg_dump -Fc`, or one tar or
+//! mongodump archive, that its head gives away, none is; of tar, zeros behind
+//! the end may be missing.
 //!
 //! Not guaranteed: that the rows are right, nor that a sequence of dumps has
 //! all its members. A sequence that stops exactly between two of them is a
@@ -21,20 +23,30 @@
 //! August 2025) that is cut inside a row block *and followed by another one*
 //! reads as one dump, to `psql` as to us.
 
+mod advice;
 mod blocks;
+mod custom;
 mod head;
+mod mongo;
 mod script;
 mod shortfall;
+mod tar;
 mod versions;
+mod walk;
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::base::map::MapEntry;
+use custom::Custom;
 use head::{HEAD_BYTES_MAX, Head};
+use mongo::Mongo;
 use script::Script;
+use tar::Tar;
+use walk::{Walk, Walker};
 
-pub use shortfall::{EndMarker, ScriptShortfall, Seen, Shortfall, Unproven};
+pub use advice::Advice;
+pub use shortfall::{Archive, ArchiveSeen, ArchiveShortfall, EndMarker, ScriptShortfall, Seen, Shortfall, Unproven};
 
 /// What the stream is, judged from its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -116,6 +128,8 @@ pub struct Report {
     pub verdict: Verdict,
     /// How many bytes went by.
     pub bytes: u64,
+    /// What would make the next backup smaller.
+    pub advice: Option<Advice>,
 }
 
 /// Watches one stream from its first byte to its last.
@@ -149,6 +163,8 @@ enum Stage {
 #[derive(Clone, Debug)]
 struct Known {
     kind: DumpKind,
+    /// What the head alone tells.
+    advice: Option<Advice>,
     watch: Watch,
 }
 
@@ -156,6 +172,9 @@ struct Known {
 #[derive(Clone, Debug)]
 enum Watch {
     Script(Box<Script>),
+    Custom(Box<Walk<Custom>>),
+    Tar(Box<Walk<Tar>>),
+    Mongo(Box<Walk<Mongo>>),
     Nobody,
 }
 
@@ -209,9 +228,13 @@ impl Observer {
     /// The rest of the dump map, once the stream has ended; none of a stream that has no map.
     #[must_use]
     pub fn finish_map(&mut self) -> Vec<MapEntry> {
+        // A stream that is not longer than the head is known only now.
+        if let Stage::Head(head) = &self.stage {
+            self.stage = Stage::Known(Known::after(head));
+        }
         match &mut self.stage {
-            Stage::Known(Known { watch: Watch::Script(script), .. }) => script.finish_map(self.bytes),
-            Stage::Known(_) | Stage::Head(_) => Vec::new(),
+            Stage::Known(known) => known.finish_map(self.bytes),
+            Stage::Head(_) => Vec::new(),
         }
     }
 
@@ -222,7 +245,7 @@ impl Observer {
             Stage::Head(head) => Known::after(&head),
             Stage::Known(known) => known,
         };
-        Report { kind: known.kind, verdict: known.verdict(), bytes: self.bytes }
+        Report { kind: known.kind, verdict: known.verdict(), bytes: self.bytes, advice: known.advice() }
     }
 }
 
@@ -239,9 +262,13 @@ impl Known {
         let watch = match kind {
             DumpKind::PgDump => Watch::Script(Box::new(Script::new(EndMarker::Database))),
             DumpKind::PgDumpall => Watch::Script(Box::new(Script::new(EndMarker::Cluster))),
-            DumpKind::PgCustom | DumpKind::Tar | DumpKind::Mysql | DumpKind::Mongo | DumpKind::Raw => Watch::Nobody,
+            DumpKind::PgCustom => Watch::Custom(Box::new(Walk::new(Custom::new(), custom::HEAD_BYTES))),
+            DumpKind::Tar => Watch::Tar(Box::new(Walk::new(Tar::new(), tar::BLOCK_BYTES))),
+            DumpKind::Mongo => Watch::Mongo(Box::new(Walk::new(Mongo::new(), mongo::WORD_BYTES))),
+            DumpKind::Mysql | DumpKind::Raw => Watch::Nobody,
         };
-        let mut known = Self { kind, watch };
+        let advice = Advice::of_head(kind, head.bytes());
+        let mut known = Self { kind, advice, watch };
         known.push(head.bytes());
         known
     }
@@ -249,6 +276,9 @@ impl Known {
     fn push(&mut self, bytes: &[u8]) {
         match &mut self.watch {
             Watch::Script(script) => script.push(bytes),
+            Watch::Custom(walk) => walk.push(bytes),
+            Watch::Tar(walk) => walk.push(bytes),
+            Watch::Mongo(walk) => walk.push(bytes),
             Watch::Nobody => {}
         }
     }
@@ -256,7 +286,28 @@ impl Known {
     fn verdict(&self) -> Verdict {
         match &self.watch {
             Watch::Script(script) => script.verdict(),
+            Watch::Custom(walk) => walk.verdict(),
+            Watch::Tar(walk) => walk.verdict(),
+            Watch::Mongo(walk) => walk.verdict(),
             Watch::Nobody => Verdict::Unchecked,
+        }
+    }
+
+    fn finish_map(&mut self, bytes: u64) -> Vec<MapEntry> {
+        let versions = match &mut self.watch {
+            Watch::Script(script) => return script.finish_map(bytes),
+            Watch::Custom(walk) => walk.walker().versions(),
+            Watch::Tar(walk) => walk.walker().versions(),
+            Watch::Mongo(walk) => walk.walker().versions(),
+            Watch::Nobody => return Vec::new(),
+        };
+        versions.map()
+    }
+
+    fn advice(&self) -> Option<Advice> {
+        match &self.watch {
+            Watch::Custom(walk) if walk.walker().is_compressed() => Some(Advice::Custom),
+            _ => self.advice,
         }
     }
 }

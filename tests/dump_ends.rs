@@ -4,7 +4,11 @@
 //! are cut at every byte and at random ones, a backend is killed in the middle
 //! of a table, and the options that change what is written are gone through.
 
+#[path = "dump_ends/archives.rs"]
+mod archives;
 mod common;
+#[path = "common/python.rs"]
+mod python;
 
 use std::io::Read;
 use std::process::Stdio;
@@ -207,11 +211,7 @@ fn each_variant_of_a_dump_is_recognised() {
 }
 
 fn archives_are_recognised(server: &Cluster) {
-    for (format, kind) in [("-Fc", DumpKind::PgCustom), ("-Ft", DumpKind::Tar)] {
-        let archive = server.output("pg_dump", &[format, "shop"]);
-        let report = observe(&archive);
-        assert_eq!((report.kind, report.verdict), (kind, Verdict::Unchecked), "{format}");
-    }
+    archives::of_pg_dump(server);
     // A script that `pg_restore` writes is a `pg_dump` script.
     let path = server.socket_dir().join("shop.dump");
     let archive = server.output("pg_dump", &["-Fc", "shop"]);

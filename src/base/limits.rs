@@ -74,6 +74,10 @@ pub const MAP_STORED_BYTES_MAX: usize = 67_108_864;
 pub const MAP_VERSION_BYTES_MAX: usize = 128;
 /// Versions in a dump map: one server and one tool, or the dumps of some of them in a row.
 pub const MAP_VERSIONS_MAX: usize = 16;
+/// Entries with data, or collections, of an archive whose end is looked for: their numbers take 16 MiB.
+pub const ARCHIVE_MEMBERS_MAX: usize = 1_048_576;
+/// 1 MiB: a record of an archive that is held to be looked into. Names and options take some KiB.
+pub const ARCHIVE_RECORD_BYTES_MAX: usize = 1_048_576;
 /// 24 h: how far an earlier backup may lie in the future.
 pub const CLOCK_AHEAD_MS_MAX: u64 = 86_400_000;
 /// Below it a part is not referenced.

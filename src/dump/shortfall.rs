@@ -53,12 +53,15 @@ pub enum Seen {
 pub enum Shortfall {
     /// PostgreSQL text.
     Script(ScriptShortfall),
+    /// An archive that is walked by its lengths.
+    Archive(ArchiveShortfall),
 }
 
 impl fmt::Display for Shortfall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Script(script) => script.fmt(f),
+            Self::Archive(archive) => archive.fmt(f),
         }
     }
 }
@@ -70,6 +73,8 @@ pub enum Unproven {
     NoEnd,
     /// An archive of a version that is not known here.
     Version,
+    /// An archive with more members than are kept in mind, or with a larger record.
+    TooLarge,
 }
 
 impl fmt::Display for Unproven {
@@ -77,6 +82,7 @@ impl fmt::Display for Unproven {
         f.write_str(match self {
             Self::NoEnd => "this dump writes no end that could be looked for",
             Self::Version => "this archive is of a version whose end is not known",
+            Self::TooLarge => "this archive is too large to be followed to its end",
         })
     }
 }
@@ -113,5 +119,67 @@ impl fmt::Display for ScriptShortfall {
             self.completed,
             self.begun,
         )
+    }
+}
+
+/// What kind of archive it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Archive {
+    /// `pg_dump -Fc`.
+    Custom,
+    /// tar.
+    Tar,
+    /// `mongodump --archive`.
+    Mongo,
+}
+
+/// How an archive ended instead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ArchiveSeen {
+    /// Before the first byte of data, or inside a header.
+    Head,
+    /// Inside data.
+    Data,
+    /// Between two pieces, and not all have come.
+    Missing,
+    /// Something stands where it cannot.
+    OutOfOrder,
+    /// Something follows the end.
+    After,
+}
+
+/// Why an archive is not complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ArchiveShortfall {
+    /// Of what kind it is.
+    pub of: Archive,
+    /// How the stream ended instead.
+    pub seen: ArchiveSeen,
+    /// How many blocks, members or collections came whole.
+    pub found: u64,
+    /// How many were announced; of tar, begun.
+    pub expected: u64,
+}
+
+impl fmt::Display for ArchiveShortfall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (end, head, piece, pieces) = match self.of {
+            Archive::Custom => {
+                ("a block of data for every entry that has data", "its table of contents", "a block", "blocks of data")
+            }
+            Archive::Tar => ("two blocks of zeros at the end", "a header", "a member", "members begun"),
+            Archive::Mongo => {
+                ("the end of every collection of its prelude", "its prelude", "a segment", "collections announced")
+            }
+        };
+        write!(f, "expected {end}, but ")?;
+        match self.seen {
+            ArchiveSeen::Head => write!(f, "the stream ends inside {head}"),
+            ArchiveSeen::Data => write!(f, "the stream ends inside {piece}"),
+            ArchiveSeen::Missing => write!(f, "the stream ends too early"),
+            ArchiveSeen::OutOfOrder => write!(f, "something stands where it cannot"),
+            ArchiveSeen::After => write!(f, "something follows it"),
+        }?;
+        write!(f, "; {} of {} {pieces} are whole", self.found, self.expected)
     }
 }

@@ -27,9 +27,19 @@ impl Versions {
             return None;
         }
         self.known.push((class, version.to_vec()));
-        let own = MapName { schema: Vec::new(), name: version.to_vec() };
-        Some(MapEntry { own, ..MapEntry::new(MapKind::Version, class, at, at) })
+        Some(entry(class, version, at))
     }
+
+    /// The map of a dump whose objects are not looked for: its versions, and the end at its beginning.
+    pub(super) fn map(&self) -> Vec<MapEntry> {
+        let versions = self.known.iter().map(|(class, version)| entry(class, version, 0));
+        versions.chain([MapEntry::new(MapKind::Stop, b"", 0, 0)]).collect()
+    }
+}
+
+fn entry(class: &[u8], version: &[u8], at: u64) -> MapEntry {
+    let own = MapName { schema: Vec::new(), name: version.to_vec() };
+    MapEntry { own, ..MapEntry::new(MapKind::Version, class, at, at) }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use vault::base::cutter::Cutter;
 use vault::base::id::ChunkId;
 use vault::base::map::{MapEntry, MapKind};
 use vault::chunk::compress::BlockCompressor;
+use vault::dump::{Observer, Verdict};
 use vault::format::age::armor;
 use vault::format::age::name::RecipientName;
 use vault::format::check_record::{CheckRecord, Way};
@@ -566,6 +567,48 @@ fn legacy_archives(of: &mut Of<'_>) {
     of.refuses("empty", edits(&head(40), &[(0, 5, 0, &[])]));
 }
 
+/// `pg_dump -Fc` of two tables and a large object, one of the tables empty.
+fn custom_archive() -> Vec<u8> {
+    let number = |value: i32| [&[u8::from(value < 0)][..], &value.unsigned_abs().to_le_bytes()].concat();
+    let text = |text: &str| [number(text.len() as i32), text.into()].concat();
+    let mut archive = [&b"PGDMP\x01\x0e\0\x04\x08\x01"[..], &number(0), &number(1).repeat(7)].concat();
+    archive.extend([text("db"), text("15.20"), text("15.20"), number(4)].concat());
+    for (id, data) in [(7, 1), (8, 0), (9, 1), (10, 1)] {
+        archive.extend([number(id), number(data), text("0").repeat(4), number(3), text("x").repeat(6)].concat());
+        archive
+            .extend([text("o"), text("false"), text("7"), number(-1), vec![if data > 0 { 1 } else { 3 }; 9]].concat());
+    }
+    archive.extend([&[1], &number(7)[..], &text("1\tone\n"), &text("2\ttwo\n"), &number(0)].concat());
+    archive.extend([&[1], &number(9)[..], &number(0)].concat());
+    archive.extend([&[3], &number(10)[..], &number(16_400), &text("blob"), &number(0), &number(0)].concat());
+    archive
+}
+
+/// A tar archive of a file.
+fn tar_archive() -> Vec<u8> {
+    let mut archive = vec![0; 2560];
+    archive[..4].copy_from_slice(b"file");
+    archive[124..136].copy_from_slice(b"00000000007\0");
+    archive[156] = b'0';
+    archive[257..265].copy_from_slice(b"ustar\x0000");
+    archive[512..519].copy_from_slice(b"content");
+    let sum = archive[..512].iter().map(|byte| u32::from(*byte)).sum::<u32>() + 8 * 32;
+    archive[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    archive
+}
+
+/// An archive of mongodump of a collection.
+fn mongo_archive() -> Vec<u8> {
+    let document = |fields: &[u8]| [&(fields.len() as u32 + 5).to_le_bytes()[..], fields, &[0]].concat();
+    let name = b"\x02db\0\x02\0\0\0a\0\x02collection\0\x02\0\0\0b\0";
+    let end = [0xff; 4];
+    let header = document(b"\x02version\0\x04\0\0\x000.1\0\x02server_version\0\x02\0\0\x007\0");
+    let ended = document(&[&name[..], b"\x08EOF\0\x01\x12CRC\0\0\0\0\0\0\0\0\0"].concat());
+    let body = document(b"\x10_id\0\x01\0\0\0");
+    let prelude = [&[0x6d, 0xe2, 0x99, 0x81][..], &header, &document(name), &end].concat();
+    [&prelude[..], &document(name), &body, &body, &end, &ended, &end].concat()
+}
+
 fn dumps(of: &mut Of<'_>) {
     let cluster = format!(
         "--\n-- PostgreSQL database cluster dump\n--\n\n\\restrict x\n\nCREATE ROLE a;\n\n\\unrestrict x\n\n\\connect t\n\n{DUMP}\
@@ -596,6 +639,16 @@ fn dumps(of: &mut Of<'_>) {
     let mut tar = vec![b'x'; 512];
     tar[257..262].copy_from_slice(b"ustar");
     of.takes("tar", [&[1, 100], tar.as_slice()].concat());
+    for (name, archive) in [("custom", custom_archive()), ("tar", tar_archive()), ("mongo", mongo_archive())] {
+        let whole = |lengths: &[u8]| [lengths, &archive].concat();
+        let mut observer = Observer::new();
+        observer.push(&archive);
+        assert_eq!(observer.finish().verdict, Verdict::Complete, "{name}");
+        of.takes(&format!("{name}-whole"), whole(&[0]));
+        of.takes(&format!("{name}-in-bytes"), whole(&[1, 1]));
+        of.takes(&format!("{name}-in-pieces"), whole(&[3, 255, 0, 7]));
+        of.takes(&format!("{name}-cut"), [&[1, 200], &archive[..archive.len() - 3]].concat());
+    }
     of.refuses("raw", [1, 4, b'r', b'a', b'w']);
     of.refuses("empty", []);
 }

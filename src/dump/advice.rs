@@ -1,0 +1,42 @@
+//! What would make the next backup smaller, seen from the stream alone.
+//!
+//! What is compressed already has nothing in common with the dump of the day
+//! before, however little has changed: all of it is stored anew.
+
+use std::fmt;
+
+use super::DumpKind;
+
+const GZIP: &[u8] = &[0x1f, 0x8b];
+const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+
+/// A dump that is compressed before it comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Advice {
+    /// `pg_dump -Fc` with its own compression.
+    Custom,
+    /// gzip, which is also what `mongodump --archive --gzip` writes.
+    Gzip,
+    /// zstd.
+    Zstd,
+}
+
+impl Advice {
+    /// What the first bytes tell of a stream that is none of the known kinds.
+    pub(super) fn of_head(kind: DumpKind, head: &[u8]) -> Option<Advice> {
+        let known = [(GZIP, Advice::Gzip), (ZSTD, Advice::Zstd)];
+        let found = known.into_iter().find(|(magic, _)| head.starts_with(magic));
+        found.filter(|_| kind == DumpKind::Raw).map(|(_, advice)| advice)
+    }
+}
+
+impl fmt::Display for Advice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (found, instead) = match self {
+            Self::Custom => ("pg_dump", "run `pg_dump -Fc -Z0`"),
+            Self::Gzip => ("gzip", "pack it without gzip (of mongodump, without --gzip)"),
+            Self::Zstd => ("zstd", "pack it without zstd"),
+        };
+        write!(f, "the dump comes compressed by {found}, so it shares next to nothing with other backups: {instead}")
+    }
+}
