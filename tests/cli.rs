@@ -11,6 +11,8 @@ mod audits;
 mod children;
 #[path = "cli/damage.rs"]
 mod damage;
+#[path = "cli/dumps.rs"]
+mod dumps;
 #[path = "cli/edges.rs"]
 mod edges;
 #[path = "cli/escrow.rs"]

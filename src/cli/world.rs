@@ -113,6 +113,10 @@ impl Observer for Teller {
         self.warnings.fetch_add(1, Ordering::SeqCst);
         self.caution(message);
     }
+
+    fn note(&self, message: &str) {
+        Teller::note(self, &format!("note: {message}"));
+    }
 }
 
 /// What a run needs of the process around it.

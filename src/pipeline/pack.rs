@@ -153,6 +153,9 @@ impl Run<'_> {
         let (written, weaver, fed) = self.stream(attempt, known, feed)?;
         attempt.take_data(written);
         let judged = judge(&fed.report, fed.producer, last_good.as_ref(), self.options)?;
+        if let Some(advice) = fed.report.advice {
+            self.world.observer.note(&advice.to_string());
+        }
         self.commit(attempt, weaver, fed, judged)
     }
 

@@ -152,6 +152,9 @@ pub trait Observer: Send + Sync {
 
     /// Something that a person should know and that stops nothing.
     fn warn(&self, message: &str);
+
+    /// Something that a person may like to know: nothing is wrong.
+    fn note(&self, message: &str);
 }
 
 /// An observer that looks away.
@@ -161,6 +164,7 @@ impl Observer for Silent {
     fn advanced(&self, _bytes: u64) {}
     fn stored(&self, _bytes: u64) {}
     fn warn(&self, _message: &str) {}
+    fn note(&self, _message: &str) {}
 }
 
 /// Why a run was told to stop.

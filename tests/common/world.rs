@@ -59,6 +59,7 @@ impl Observer for Listening {
     fn warn(&self, message: &str) {
         self.0.lock().expect("no test panics while it listens").push(message.into());
     }
+    fn note(&self, _message: &str) {}
 }
 
 /// Everything around a run but the store.

@@ -106,7 +106,7 @@ mod tests {
     }
 
     fn report(verdict: End, bytes: u64) -> Report {
-        Report { kind: DumpKind::Mysql, verdict, bytes }
+        Report { kind: DumpKind::Mysql, verdict, bytes, advice: None }
     }
 
     fn last(size: u64) -> LastGood {
