@@ -27,7 +27,9 @@ mod advice;
 mod blocks;
 mod custom;
 mod head;
+mod line;
 mod mongo;
+mod mysql;
 mod script;
 mod shortfall;
 mod tar;
@@ -41,12 +43,15 @@ use crate::base::map::MapEntry;
 use custom::Custom;
 use head::{HEAD_BYTES_MAX, Head};
 use mongo::Mongo;
+use mysql::Mysql;
 use script::Script;
 use tar::Tar;
 use walk::{Walk, Walker};
 
 pub use advice::Advice;
-pub use shortfall::{Archive, ArchiveSeen, ArchiveShortfall, EndMarker, ScriptShortfall, Seen, Shortfall, Unproven};
+pub use shortfall::{
+    Archive, ArchiveSeen, ArchiveShortfall, EndMarker, MysqlShortfall, ScriptShortfall, Seen, Shortfall, Unproven,
+};
 
 /// What the stream is, judged from its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -175,6 +180,7 @@ enum Watch {
     Custom(Box<Walk<Custom>>),
     Tar(Box<Walk<Tar>>),
     Mongo(Box<Walk<Mongo>>),
+    Mysql(Box<Mysql>),
     Nobody,
 }
 
@@ -220,8 +226,8 @@ impl Observer {
     #[must_use]
     pub fn take_map(&mut self) -> Vec<MapEntry> {
         match &mut self.stage {
-            Stage::Known(Known { watch: Watch::Script(script), .. }) => script.take_map(),
-            Stage::Known(_) | Stage::Head(_) => Vec::new(),
+            Stage::Known(known) => known.take_map(),
+            Stage::Head(_) => Vec::new(),
         }
     }
 
@@ -265,7 +271,8 @@ impl Known {
             DumpKind::PgCustom => Watch::Custom(Box::new(Walk::new(Custom::new(), custom::HEAD_BYTES))),
             DumpKind::Tar => Watch::Tar(Box::new(Walk::new(Tar::new(), tar::BLOCK_BYTES))),
             DumpKind::Mongo => Watch::Mongo(Box::new(Walk::new(Mongo::new(), mongo::WORD_BYTES))),
-            DumpKind::Mysql | DumpKind::Raw => Watch::Nobody,
+            DumpKind::Mysql => Watch::Mysql(Box::default()),
+            DumpKind::Raw => Watch::Nobody,
         };
         let advice = Advice::of_head(kind, head.bytes());
         let mut known = Self { kind, advice, watch };
@@ -279,6 +286,7 @@ impl Known {
             Watch::Custom(walk) => walk.push(bytes),
             Watch::Tar(walk) => walk.push(bytes),
             Watch::Mongo(walk) => walk.push(bytes),
+            Watch::Mysql(mysql) => mysql.push(bytes),
             Watch::Nobody => {}
         }
     }
@@ -289,13 +297,23 @@ impl Known {
             Watch::Custom(walk) => walk.verdict(),
             Watch::Tar(walk) => walk.verdict(),
             Watch::Mongo(walk) => walk.verdict(),
+            Watch::Mysql(mysql) => mysql.verdict(),
             Watch::Nobody => Verdict::Unchecked,
+        }
+    }
+
+    fn take_map(&mut self) -> Vec<MapEntry> {
+        match &mut self.watch {
+            Watch::Script(script) => script.take_map(),
+            Watch::Mysql(mysql) => mysql.take_map(),
+            Watch::Custom(_) | Watch::Tar(_) | Watch::Mongo(_) | Watch::Nobody => Vec::new(),
         }
     }
 
     fn finish_map(&mut self, bytes: u64) -> Vec<MapEntry> {
         let versions = match &mut self.watch {
             Watch::Script(script) => return script.finish_map(bytes),
+            Watch::Mysql(mysql) => return mysql.finish_map(bytes),
             Watch::Custom(walk) => walk.walker().versions(),
             Watch::Tar(walk) => walk.walker().versions(),
             Watch::Mongo(walk) => walk.walker().versions(),

@@ -2,7 +2,6 @@
 
 mod ledger;
 mod lexer;
-mod line;
 mod map;
 mod sink;
 mod values;
@@ -10,9 +9,9 @@ mod values;
 use super::Verdict;
 use super::shortfall::{EndMarker, ScriptShortfall, Shortfall};
 use crate::base::map::MapEntry;
+use crate::dump::line::Line;
 use ledger::Ledger;
 use lexer::Lexer;
-use line::Line;
 use map::Mapper;
 use sink::Sink;
 

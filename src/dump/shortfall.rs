@@ -35,6 +35,8 @@ pub enum Seen {
     Literal,
     /// In the middle of a line.
     Line,
+    /// Inside a statement, between two of its lines.
+    Statement,
     /// Inside a comment block, of which the end markers are one.
     CommentBlock,
     /// Begin and end markers do not nest: a dump begins before the one before
@@ -48,6 +50,22 @@ pub enum Seen {
     TextAfterEnd,
 }
 
+impl Seen {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Rows => "the stream ends inside the rows of a COPY block",
+            Self::Literal => "the stream ends inside a quoted text",
+            Self::Line => "the stream ends in the middle of a line",
+            Self::Statement => "the stream ends inside a statement",
+            Self::CommentBlock => "the stream ends inside a comment block",
+            Self::OutOfOrder => "its begin and end markers do not nest",
+            Self::NoEndMarker => "the stream ends without it",
+            Self::Restricted => "the stream ends before the \\unrestrict line",
+            Self::TextAfterEnd => "something follows it",
+        }
+    }
+}
+
 /// Why a dump is not complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shortfall {
@@ -55,6 +73,8 @@ pub enum Shortfall {
     Script(ScriptShortfall),
     /// An archive that is walked by its lengths.
     Archive(ArchiveShortfall),
+    /// SQL of mysqldump.
+    Mysql(MysqlShortfall),
 }
 
 impl fmt::Display for Shortfall {
@@ -62,6 +82,7 @@ impl fmt::Display for Shortfall {
         match self {
             Self::Script(script) => script.fmt(f),
             Self::Archive(archive) => archive.fmt(f),
+            Self::Mysql(mysql) => mysql.fmt(f),
         }
     }
 }
@@ -102,20 +123,11 @@ pub struct ScriptShortfall {
 
 impl fmt::Display for ScriptShortfall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seen = match self.seen {
-            Seen::Rows => "the stream ends inside the rows of a COPY block",
-            Seen::Literal => "the stream ends inside a quoted text",
-            Seen::Line => "the stream ends in the middle of a line",
-            Seen::CommentBlock => "the stream ends inside a comment block",
-            Seen::OutOfOrder => "its begin and end markers do not nest",
-            Seen::NoEndMarker => "the stream ends without it",
-            Seen::Restricted => "the stream ends before the \\unrestrict line",
-            Seen::TextAfterEnd => "something follows it",
-        };
         write!(
             f,
-            "expected `{}` at the end, but {seen}; {} of {} database dumps begun were completed",
+            "expected `{}` at the end, but {}; {} of {} database dumps begun were completed",
             self.expected.as_str(),
+            self.seen.text(),
             self.completed,
             self.begun,
         )
@@ -181,5 +193,31 @@ impl fmt::Display for ArchiveShortfall {
             ArchiveSeen::After => write!(f, "something follows it"),
         }?;
         write!(f, "; {} of {} {pieces} are whole", self.found, self.expected)
+    }
+}
+
+/// Why what mysqldump writes is not complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MysqlShortfall {
+    /// How the stream ended instead.
+    pub seen: Seen,
+    /// How many dumps were begun that promise an end.
+    pub begun: u64,
+    /// How many of them were completed.
+    pub completed: u64,
+}
+
+impl fmt::Display for MysqlShortfall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { seen, begun, completed } = self;
+        match begun {
+            // It would have been cut short even if it had no end to promise.
+            0 => f.write_str(seen.text()),
+            _ => write!(
+                f,
+                "expected `-- Dump completed` at the end, but {}; {completed} of {begun} dumps begun were completed",
+                seen.text()
+            ),
+        }
     }
 }

@@ -16,7 +16,7 @@
 //! these lines are present they must pair, which is a second proof of the end
 //! that nobody who stored text in the database could have forged.
 
-use super::line::Line;
+use crate::dump::line::Line;
 use crate::dump::shortfall::{EndMarker, Seen};
 
 const BLOCK_EDGE: &[u8] = b"--";

@@ -22,9 +22,9 @@
 use memchr::memmem::Finder;
 use memchr::{memchr, memchr3};
 
-use super::line::Line;
 use super::sink::Sink;
 use super::values::Values;
+use crate::dump::line::Line;
 use crate::dump::shortfall::Seen;
 
 /// A dollar tag is an identifier; `pg_dump` makes them from a few letters. A

@@ -16,9 +16,9 @@ mod words;
 use memchr::memchr_iter;
 
 use super::ledger::Marker;
-use super::line::Line;
 use crate::base::limits::MAP_NAME_BYTES_MAX;
 use crate::base::map::{MapEntry, MapKind, MapName};
+use crate::dump::line::Line;
 use crate::dump::shortfall::EndMarker;
 use crate::dump::versions::{SERVER, TOOL, Versions};
 use identify::{Found, identify};

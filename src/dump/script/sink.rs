@@ -1,6 +1,6 @@
 //! Who listens to the lexer.
 
-use super::line::Line;
+use crate::dump::line::Line;
 
 /// Who is told what stands where. Offsets are those of the stream.
 pub(super) trait Sink {

@@ -1,0 +1,173 @@
+//! What a statement of mysqldump is about, from its words.
+
+use super::settings;
+use super::statement::Token;
+use super::words::Words;
+use crate::base::map::{MapKind, MapName, Space};
+
+/// How a statement counts in a bracket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Weight {
+    /// The bracket is about what it is about.
+    Subject,
+    /// So it is, when nothing else is in it.
+    Prelude,
+    /// It is about the session.
+    Nothing,
+}
+
+/// What a statement does to the bracket that it stands in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Effect {
+    Opens(Vec<u8>),
+    Closes(Vec<u8>),
+}
+
+/// What is known of a statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) kind: MapKind,
+    pub(super) space: Space,
+    pub(super) class: Vec<u8>,
+    pub(super) own: MapName,
+    pub(super) on: MapName,
+    /// Whether every name was found that there should be.
+    pub(super) named: bool,
+    pub(super) rows: u64,
+    pub(super) weight: Weight,
+    pub(super) effects: Vec<Effect>,
+}
+
+/// What opens and closes a bracket beside variables.
+const LOCK: &[u8] = b"LOCK TABLES";
+const KEYS: &str = "KEYS";
+pub(super) const AUTOCOMMIT: &[u8] = b"autocommit";
+
+/// What can be created, dropped or altered and has a name.
+const CLASSES: [&str; 13] = [
+    "TABLE",
+    "VIEW",
+    "SEQUENCE",
+    "TRIGGER",
+    "FUNCTION",
+    "PROCEDURE",
+    "PACKAGE",
+    "EVENT",
+    "DATABASE",
+    "SERVER",
+    "INDEX",
+    "USER",
+    "ROLE",
+];
+
+/// What is about replication, or about every session of the server.
+pub(super) const REPLICATION: &str = "REPLICATION";
+
+pub(super) fn named(name: Vec<u8>) -> MapName {
+    MapName { schema: Vec::new(), name }
+}
+
+impl Found {
+    pub(super) fn new(kind: MapKind, class: &str) -> Found {
+        Found {
+            kind,
+            space: Space::Other,
+            class: class.into(),
+            own: MapName::default(),
+            on: MapName::default(),
+            named: true,
+            rows: 0,
+            weight: Weight::Subject,
+            effects: Vec::new(),
+        }
+    }
+
+    /// About something that has a name. Only relations and databases are asked for by theirs.
+    fn about(self, space: Space, own: Option<Vec<u8>>) -> Found {
+        let needed = space == Space::Relation || self.kind == MapKind::Connect;
+        let complete = self.named && (own.is_some() || !needed);
+        Found { space, own: own.map(named).unwrap_or_default(), named: complete, ..self }
+    }
+
+    fn with(self, weight: Weight, effect: Effect) -> Found {
+        Found { weight, effects: vec![effect], ..self }
+    }
+}
+
+fn is_relation(class: &str) -> bool {
+    ["TABLE", "VIEW", "SEQUENCE"].contains(&class)
+}
+
+fn space(class: &str) -> Space {
+    if is_relation(class) { Space::Relation } else { Space::Other }
+}
+
+/// What a statement is about.
+pub(super) fn identify(tokens: &[Token]) -> Found {
+    let mut words = Words::new(tokens);
+    let Some(Token::Word(first)) = words.next() else {
+        return Found { named: false, ..Found::new(MapKind::Object, "") };
+    };
+    let first = String::from_utf8_lossy(first).to_ascii_uppercase();
+    match first.as_str() {
+        "SET" => settings::identify(words),
+        "USE" => Found::new(MapKind::Connect, "USE").about(Space::Other, words.part()),
+        "CREATE" => create(words),
+        "DROP" => drop(words),
+        "ALTER" => alter(words),
+        "INSERT" | "REPLACE" => {
+            for word in ["LOW_PRIORITY", "DELAYED", "HIGH_PRIORITY", "IGNORE", "INTO"] {
+                words.skip(word);
+            }
+            Found::new(MapKind::Data, "INSERT").about(Space::Relation, words.name())
+        }
+        "LOCK" => {
+            words.next();
+            let locked = Found::new(MapKind::Data, "INSERT").about(Space::Relation, words.name());
+            locked.with(Weight::Prelude, Effect::Opens(LOCK.into()))
+        }
+        "UNLOCK" => Found::new(MapKind::Object, &first).with(Weight::Nothing, Effect::Closes(LOCK.into())),
+        "COMMIT" => Found::new(MapKind::Object, &first).with(Weight::Nothing, Effect::Closes(AUTOCOMMIT.into())),
+        "DO" | "SELECT" if words.skip("SETVAL") => {
+            words.next();
+            Found::new(MapKind::Value, "SEQUENCE SET").about(Space::Relation, words.name())
+        }
+        "CHANGE" | "START" | "STOP" | "RESET" => Found::new(MapKind::Object, REPLICATION),
+        _ => Found::new(MapKind::Object, &first),
+    }
+}
+
+fn create(mut words: Words<'_>) -> Found {
+    let Some(class) = words.class(&CLASSES) else { return Found::new(MapKind::Object, "CREATE") };
+    for word in ["BODY", "IF", "NOT", "EXISTS"] {
+        words.skip(word);
+    }
+    let own = words.name();
+    let found = Found::new(MapKind::Object, class).about(space(class), own);
+    if class != "TRIGGER" {
+        return found;
+    }
+    let on = if words.after("ON") { words.name() } else { None };
+    Found { named: found.named && on.is_some(), on: on.map(named).unwrap_or_default(), ..found }
+}
+
+fn drop(mut words: Words<'_>) -> Found {
+    let Some(class) = words.class(&CLASSES) else { return Found::new(MapKind::Object, "DROP") };
+    for word in ["BODY", "IF", "EXISTS"] {
+        words.skip(word);
+    }
+    let own = words.name();
+    let class_of = if class == "DATABASE" { class } else { "DROP" };
+    Found { weight: Weight::Prelude, ..Found::new(MapKind::Object, class_of).about(space(class), own) }
+}
+
+fn alter(mut words: Words<'_>) -> Found {
+    let Some(class) = words.class(&CLASSES) else { return Found::new(MapKind::Object, "ALTER") };
+    let own = words.name();
+    let keys = [("DISABLE", Effect::Opens(KEYS.into())), ("ENABLE", Effect::Closes(KEYS.into()))];
+    if let Some((_, effect)) = keys.into_iter().find(|(word, _)| words.starts(&[word, "KEYS"])) {
+        return Found::new(MapKind::Object, KEYS).about(Space::Relation, own).with(Weight::Prelude, effect);
+    }
+    let class_of = if class == "DATABASE" { "ALTER DATABASE" } else { "ALTER" };
+    Found::new(MapKind::Object, class_of).about(space(class), own)
+}
