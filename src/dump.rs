@@ -13,9 +13,9 @@
 //!
 //! Guaranteed: no proper prefix of one `pg_dump` or `pg_dumpall` output is
 //! judged [`Verdict::Complete`], but for the prefix that lacks only the blank
-//! line with which both tools end. Of one `pg_dump -Fc`, or one tar or
-//! mongodump archive, that its head gives away, none is; of tar, zeros behind
-//! the end may be missing.
+//! line with which both tools end. Of one `mysqldump` output, `pg_dump -Fc`, or
+//! tar or mongodump archive, that its head gives away, none is; of tar, zeros
+//! behind the end may be missing.
 //!
 //! Not guaranteed: that the rows are right, nor that a sequence of dumps has
 //! all its members. A sequence that stops exactly between two of them is a

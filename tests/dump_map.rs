@@ -1,8 +1,8 @@
-//! The dump map: where the objects of a PostgreSQL script stand, and one table of it back without the rest.
+//! The dump map: where the objects of a script stand, and one table of it back without the rest.
 //!
 //! `scanner` compares the mapper with a slow one on scripts that are put together from whatever could mislead it; `names` with what the
-//! statements were made of; `ranges` restores parts of a dump, and `cost` counts what is read for it; `hostile` is what nobody dumps by
-//! accident. The real tools are in `tests/postgres.rs`. What a table costs out of 1 GiB and out of 8 GiB (3 GiB of disk), a row of 1 GiB and a
+//! statements were made of; `mysql` does both with what mysqldump writes; `ranges` restores parts of a dump, and `cost` counts what is read for it; `hostile` is what nobody dumps by
+//! accident. The real tools are in `tests/postgres.rs` and `mysql.rs`. What a table costs out of 1 GiB and out of 8 GiB (3 GiB of disk), a row of 1 GiB and a
 //! million tables are the long suite:
 //!
 //!     cargo test --release --test dump_map -- --ignored --nocapture --test-threads 1
@@ -12,6 +12,8 @@ mod common;
 mod cost;
 #[path = "dump_map/hostile.rs"]
 mod hostile;
+#[path = "dump_map/mysql.rs"]
+mod mysql;
 #[path = "dump_map/names.rs"]
 mod names;
 #[path = "dump_map/ranges.rs"]

@@ -36,13 +36,18 @@ fn lines(id: &BackupId, tree: &Tree) -> Vec<String> {
         let name = if name.is_empty() { "the database".into() } else { text(name) };
         lines.push(line(1, &name, "", &bytes(*size)));
         for (name, Schema { bytes: size, relations, others }) in schemas {
-            let name = if name.is_empty() { "(no schema)".into() } else { text(name) };
-            lines.push(line(2, &name, "", &bytes(*size)));
+            // MySQL has none, and all of its tables are in that.
+            let flat = name.is_empty() && !relations.is_empty();
+            let depth = if flat { 2 } else { 3 };
+            if !flat {
+                let name = if name.is_empty() { "(no schema)".into() } else { text(name) };
+                lines.push(line(2, &name, "", &bytes(*size)));
+            }
             for (name, relation) in relations {
-                lines.push(line(3, &text(name), &rows(relation), &bytes(relation.bytes)));
+                lines.push(line(depth, &text(name), &rows(relation), &bytes(relation.bytes)));
             }
             if *others > 0 {
-                lines.push(line(3, &format!("({others} other objects)"), "", ""));
+                lines.push(line(depth, &format!("({others} other objects)"), "", ""));
             }
         }
     }

@@ -100,6 +100,10 @@ impl Sink for Listeners<'_> {
         self.mapper.end(rows)
     }
 
+    fn intrusion(&mut self) {
+        self.ledger.intrusion();
+    }
+
     fn line_end(&mut self, end: u64) {
         self.mapper.line_end(end);
     }

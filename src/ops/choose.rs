@@ -73,8 +73,8 @@ pub enum ChooseError {
     /// The dump is of one database and does not say which.
     #[error("the dump does not say which database it is of")]
     Nameless,
-    /// The dump has no roles and tablespaces.
-    #[error("the dump has no globals: it is of one database")]
+    /// The dump has no roles, users or tablespaces.
+    #[error("the dump has no globals")]
     NoGlobals,
     /// A table of that name is in several databases.
     #[error("`{pattern}` matches tables of several databases: {}", databases.join(", "))]
@@ -169,6 +169,9 @@ pub fn choose(contents: &Contents<'_>, wanted: &Wanted) -> Result<Chosen, Choose
             |subject: &Subject| subject.database().is_some_and(|name| databases.iter().any(|known| known == name));
         let whole = scenes.scenes.iter().filter(|scene| named(&scene.subject));
         chosen.ranges.extend(whole.map(|scene| scene.range.clone()));
+    }
+    if !chosen.ranges.is_empty() {
+        chosen.ranges.extend(script::session(&scenes, &mut reader)?);
     }
     chosen.ranges = merge(chosen.ranges);
     Ok(chosen)

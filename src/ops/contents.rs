@@ -102,7 +102,7 @@ pub fn tree(contents: &Contents<'_>) -> Result<Tree, RunError> {
         match &scene.subject {
             Subject::Globals => *tree.globals.get_or_insert(0) += bytes,
             Subject::Setup(name) | Subject::Database(name) => tree.database(name).bytes += bytes,
-            Subject::Nothing => {}
+            Subject::Session | Subject::Nothing => {}
         }
     }
     scenes.each(&mut reader, &mut |scene, entry| {
@@ -122,6 +122,9 @@ impl Tree {
         &mut self.databases[at]
     }
 }
+
+/// What does not say what a relation is.
+const CHANGES: [&[u8]; 3] = [b"ALTER", b"DROP", b"KEYS"];
 
 impl Database {
     fn take(&mut self, entry: &MapEntry) {
@@ -151,7 +154,7 @@ impl Database {
         } else if entry.kind == MapKind::Data {
             *found.data.get_or_insert(0) += entry.length;
             found.rows = found.rows.saturating_add(entry.rows);
-        } else if found.class.is_empty() && entry.on.is_empty() && entry.class != b"ALTER" {
+        } else if found.class.is_empty() && entry.on.is_empty() && !CHANGES.contains(&entry.class.as_slice()) {
             found.class = entry.class.clone();
         }
     }

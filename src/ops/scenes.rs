@@ -3,6 +3,8 @@
 //! A dump of a cluster sets a database up while it is connected to another one, and names it only in the `\connect` that follows. So the
 //! map is read twice: the first time tells which scene is whose.
 
+mod mysql;
+
 use std::ops::Range;
 
 use crate::base::map::{MapEntry, MapKind};
@@ -14,6 +16,8 @@ use crate::pipeline::error::RunError;
 pub enum Subject {
     /// Roles, tablespaces and the like.
     Globals,
+    /// Settings with which every part of the dump begins and ends.
+    Session,
     /// How a database is made, on a connection to another one.
     Setup(Vec<u8>),
     /// A database; the name is empty where the dump does not say it.
@@ -27,7 +31,7 @@ impl Subject {
     pub fn database(&self) -> Option<&[u8]> {
         match self {
             Subject::Setup(name) | Subject::Database(name) => Some(name),
-            Subject::Globals | Subject::Nothing => None,
+            Subject::Globals | Subject::Session | Subject::Nothing => None,
         }
     }
 }
@@ -104,12 +108,20 @@ struct Making {
     scenes: Vec<(u64, Option<Subject>)>,
     connected: Option<Vec<u8>>,
     ended: bool,
+    /// The dump is one of mysqldump.
+    mysql: bool,
+    /// Where the settings begin after which there was nothing else yet.
+    settings: Option<u64>,
     end: u64,
     unnamed: u64,
 }
 
 impl Making {
     fn take(&mut self, entry: &MapEntry) {
+        self.mysql |= [&b"mysql"[..], b"sandbox"].contains(&&entry.class[..]);
+        if self.mysql && entry.length > 0 {
+            return self.take_mysql(entry);
+        }
         match (entry.kind, entry.class.as_slice()) {
             (MapKind::Begin, b"cluster") => self.scenes.push((entry.offset, Some(Subject::Globals))),
             (MapKind::Begin, _) => {
@@ -120,19 +132,27 @@ impl Making {
                 self.scenes.push((entry.offset, self.connected.clone().map(Subject::Database)));
             }
             (MapKind::Connect, _) => {
-                let name = entry.own.name.clone();
-                for (_, subject) in self.scenes.iter_mut().rev().take_while(|(_, subject)| subject.is_none()) {
-                    *subject = Some(Subject::Setup(name.clone()));
-                }
-                self.scenes.push((entry.offset, Some(Subject::Database(name.clone()))));
-                self.connected = Some(name);
+                self.connect(entry);
                 self.ended = false;
             }
             (MapKind::End, b"cluster") => self.scenes.push((entry.offset, Some(Subject::Nothing))),
             (MapKind::End, _) => self.ended = true,
-            (MapKind::Stop, _) => (self.end, self.unnamed) = (entry.offset, entry.rows),
+            (MapKind::Stop, _) => {
+                self.end_session();
+                (self.end, self.unnamed) = (entry.offset, entry.rows);
+            }
             _ => {}
         }
+    }
+
+    /// The database of a connection, which is what was set up before it.
+    fn connect(&mut self, entry: &MapEntry) {
+        let name = entry.own.name.clone();
+        for (_, subject) in self.scenes.iter_mut().rev().take_while(|(_, subject)| subject.is_none()) {
+            *subject = Some(Subject::Setup(name.clone()));
+        }
+        self.scenes.push((entry.offset, Some(Subject::Database(name.clone()))));
+        self.connected = Some(name);
     }
 
     fn finish(self) -> Scenes {

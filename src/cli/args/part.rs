@@ -2,18 +2,18 @@
 
 use clap::Args;
 
-/// A part of the dump: for backups of the text of pg_dump and pg_dumpall.
+/// A part of the dump: for backups of the text of pg_dump and pg_dumpall, and of mysqldump.
 #[derive(Args)]
 #[command(next_help_heading = "A part of the dump")]
 pub struct Part {
     /// Only this database; `*` is any text, `?` any letter. May be given several times.
     #[arg(long, value_name = "NAME")]
     pub database: Vec<String>,
-    /// Only the rows of this table, `schema.table` or `table`; `*` is any text, `?` any letter, and what stands between double quotes
+    /// Only the rows of this table, `schema.table` or `table`, of MySQL `database.table` or `table`; `*` is any text, `?` any letter, and what stands between double quotes
     /// stands for itself. Partitions and children come along. May be given several times.
     #[arg(long, value_name = "TABLE")]
     pub table: Vec<String>,
-    /// Roles and tablespaces, too.
+    /// Roles and tablespaces, or users, too, where the dump has them.
     #[arg(long)]
     pub globals: bool,
     /// The tables themselves, too, with their indexes, constraints, triggers, sequences and rights.

@@ -166,7 +166,9 @@ fn hint_of_choice(error: &ChooseError) -> Option<String> {
             return Some(format!("nearest: {}; `vault show --contents` lists all", nearest.join(", ")));
         }
         ChooseError::Nameless => "leave `--database` out: there is only one",
-        ChooseError::NoGlobals => "leave `--globals` out; only pg_dumpall writes roles and tablespaces",
+        ChooseError::NoGlobals => {
+            "leave `--globals` out; pg_dumpall writes roles and tablespaces, mysqldump writes none: its users are rows of the database `mysql`"
+        }
         ChooseError::WhichDatabase { .. } => "choose one with `--database`; `--database '*'` takes them all",
         ChooseError::NoRows { reason, .. } => match reason {
             NoRows::NotStored | NoRows::LeftOut => "`--with-schema` brings what makes it",

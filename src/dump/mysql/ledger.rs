@@ -3,7 +3,8 @@
 use crate::dump::line::Line;
 use crate::dump::shortfall::Seen;
 
-const HEADS: [&[u8]; 2] = [b"-- MySQL dump ", b"-- MariaDB dump "];
+/// With which a dump begins.
+pub(super) const HEADS: [&[u8]; 2] = [b"-- MySQL dump ", b"-- MariaDB dump "];
 const END: &[u8] = b"-- Dump completed";
 const END_ON: &[u8] = b"-- Dump completed on ";
 
@@ -86,6 +87,11 @@ impl Ledger {
             Place::Ended => self.place = Place::After,
             Place::Begun | Place::Bare | Place::After | Place::Broken => {}
         }
+    }
+
+    /// A dump begins inside a statement of the one before.
+    pub(super) fn intrusion(&mut self) {
+        self.place = Place::Broken;
     }
 
     /// Why this is not the end of the script.

@@ -15,6 +15,7 @@ mod step;
 
 use memchr::{memchr, memchr2};
 
+use super::ledger::HEADS;
 use super::syntax::{Letters, Syntax};
 use super::values::{Found, Values};
 use crate::dump::line::Line;
@@ -56,6 +57,8 @@ pub(super) trait Sink {
     fn quoted(&mut self, bytes: &[u8]);
     /// A statement with so many rows ends; how to read on comes back.
     fn end(&mut self, rows: u64) -> Syntax;
+    /// Another dump begins inside the statement.
+    fn intrusion(&mut self);
     /// The line on which the last statement ended ends, and no other one has begun.
     fn line_end(&mut self, end: u64);
 }
@@ -278,16 +281,13 @@ impl Lexer {
             }
             b'#' => self.state = State::Rest { open: true },
             b'-' if *rest.get(1)? == b'-' && rest.get(2)?.is_ascii_whitespace() => {
+                // Only the body of a routine, which has another delimiter, may have comments of its own.
+                if self.delimiter == b";" && (prefix(rest, HEADS[0])? || prefix(rest, HEADS[1])?) {
+                    sink.intrusion();
+                }
                 self.state = State::Rest { open: true };
             }
-            b'/' => match opening(rest)? {
-                Opening::Block => {
-                    self.state = State::Block { open: true };
-                    return Some(2);
-                }
-                Opening::Version(length) => return Some(self.blank(length, sink)),
-                Opening::Nothing => return Some(self.some(&rest[..1], sink)),
-            },
+            b'/' => return self.slash(rest, sink),
             b'*' if *rest.get(1)? == b'/' => return Some(self.blank(2, sink)),
             lead if self.syntax.letters.leads(lead) && Letters::trails(*rest.get(1)?) => {
                 return Some(self.some(&rest[..2], sink));
@@ -295,6 +295,24 @@ impl Lexer {
             _ => return Some(self.some(&rest[..1], sink)),
         }
         Some(0)
+    }
+
+    /// A slash of SQL.
+    fn slash(&mut self, rest: &[u8], sink: &mut impl Sink) -> Option<usize> {
+        let intrudes = prefix(rest, SANDBOX[0])? || prefix(rest, SANDBOX[1])?;
+        match opening(rest)? {
+            Opening::Nothing => Some(self.some(&rest[..1], sink)),
+            Opening::Version(length) => {
+                if intrudes {
+                    sink.intrusion();
+                }
+                Some(self.blank(length, sink))
+            }
+            Opening::Block => {
+                self.state = State::Block { open: true };
+                Some(2)
+            }
+        }
     }
 
     /// Some SQL; what there is of values goes by unseen.

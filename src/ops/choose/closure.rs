@@ -64,7 +64,7 @@ impl Matched {
                 return;
             }
             for (pattern, (_, table)) in wanted.tables.iter().enumerate() {
-                if table.matches(&entry.own) {
+                if table.matches(&entry.own, database) {
                     matched.add(pattern, (database.to_vec(), entry.own.clone()), &entry.class);
                 } else if entry.kind == MapKind::Data {
                     nearest[pattern].offer(&shown(&entry.own));
@@ -100,7 +100,7 @@ impl Matched {
 fn main_database(scene: &Scene) -> Option<&[u8]> {
     match &scene.subject {
         Subject::Database(name) => Some(name),
-        Subject::Setup(_) | Subject::Globals | Subject::Nothing => None,
+        Subject::Setup(_) | Subject::Globals | Subject::Session | Subject::Nothing => None,
     }
 }
 

@@ -43,7 +43,7 @@ impl Pattern {
     }
 }
 
-/// A pattern for a table: `schema.table`, or `table` in whatever schema.
+/// A pattern for a table: `schema.table`, or `table` in whatever schema. Where tables have no schema, their database takes its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TablePattern {
     schema: Option<Pattern>,
@@ -51,9 +51,10 @@ pub struct TablePattern {
 }
 
 impl TablePattern {
-    /// Whether a table is meant.
-    pub fn matches(&self, table: &MapName) -> bool {
-        self.schema.as_ref().is_none_or(|schema| schema.matches(&table.schema)) && self.name.matches(&table.name)
+    /// Whether a table of a database is meant.
+    pub fn matches(&self, table: &MapName, database: &[u8]) -> bool {
+        let place = if table.schema.is_empty() { database } else { &table.schema };
+        self.schema.as_ref().is_none_or(|schema| schema.matches(place)) && self.name.matches(&table.name)
     }
 }
 
@@ -181,8 +182,11 @@ mod tests {
         ];
         for (pattern, schema, table_name, expected) in cases {
             let parsed = table(pattern).unwrap_or_else(|| panic!("{pattern} is legal"));
-            assert_eq!(parsed.matches(&name(schema, table_name)), expected, "{pattern} {schema}.{table_name}");
+            assert_eq!(parsed.matches(&name(schema, table_name), b"shop"), expected, "{pattern} {schema}.{table_name}");
         }
+        // MySQL has no schemas in a database.
+        let parsed = table("shop.orders").expect("legal");
+        assert!(parsed.matches(&name("", "orders"), b"shop") && !parsed.matches(&name("", "orders"), b"bench"));
         for bad in ["", ".", "a.", "a.b.c", "\"a"] {
             assert_eq!(table(bad), None, "{bad}");
         }

@@ -41,9 +41,20 @@ pub fn write(
                 script.take(database, &entry);
             }
         }
-        Subject::Setup(_) | Subject::Globals | Subject::Nothing => script.pending.clear(),
+        Subject::Setup(_) | Subject::Globals | Subject::Session | Subject::Nothing => script.pending.clear(),
     })?;
     Ok(script)
+}
+
+/// What every script of a dump begins and ends with, whatever is in it.
+pub fn session(scenes: &Scenes, reader: &mut ContentsReader<'_, '_>) -> Result<Vec<Range<u64>>, RunError> {
+    let mut ranges = Vec::new();
+    scenes.each(reader, &mut |scene, entry| {
+        if scene.subject == Subject::Session && matches!(entry.kind, MapKind::Setting | MapKind::Guard) {
+            ranges.push(entry.offset..entry.end());
+        }
+    })?;
+    Ok(ranges)
 }
 
 impl Script {

@@ -1,10 +1,12 @@
 //! What a dump sets before an object and puts back behind it, with what stands between.
 
 use super::identify::{Effect, Found, Weight};
-use crate::base::map::MapKind;
+use crate::base::map::{MapKind, Space};
 
 /// More than a dump ever has open.
 const OPEN_MAX: usize = 16;
+
+const EVENT: &[u8] = b"EVENT";
 
 /// Statements that belong together.
 #[derive(Clone, Debug)]
@@ -52,6 +54,12 @@ impl Bracket {
             self.subject = Some(found);
             return;
         };
+        // All events of a database stand in one bracket.
+        let events = [&subject.class, &found.class].into_iter().all(|class| class == EVENT || class == b"DROP");
+        if events && subject.space == Space::Other && found.space == Space::Other && subject.own != found.own {
+            *subject = Found::new(MapKind::Object, "EVENT");
+            return;
+        }
         let same = found.named && (found.space, &found.own) == (subject.space, &subject.own);
         if !same {
             self.mixed = true;

@@ -157,7 +157,7 @@ fn drop(mut words: Words<'_>) -> Found {
         words.skip(word);
     }
     let own = words.name();
-    let class_of = if class == "DATABASE" { class } else { "DROP" };
+    let class_of = if ["DATABASE", "USER", "ROLE", "SERVER"].contains(&class) { class } else { "DROP" };
     Found { weight: Weight::Prelude, ..Found::new(MapKind::Object, class_of).about(space(class), own) }
 }
 

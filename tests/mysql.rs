@@ -1,0 +1,241 @@
+//! What mysqldump writes, with a real MariaDB: dumps that are cut are refused, whole ones are mapped, and parts of them come back.
+
+mod common;
+
+use std::process::{Command, Output, Stdio};
+
+use common::mariadb::Server;
+use vault::base::map::{MapEntry, MapKind};
+use vault::dump::{DumpKind, Observer, Report, Seen, Shortfall, Unproven, Verdict};
+
+/// Leaves out the table whose names need quotes, and letters that not every character set has.
+const ODD: &str = "--ignore-table=shop.we`ird \"n'a;me\n-- Dump completed\n x";
+
+const VAULT: &str = env!("CARGO_BIN_EXE_vault");
+
+/// The report and the map of a dump that comes in slabs of this size.
+fn observe(bytes: &[u8], slab: usize) -> (Report, Vec<MapEntry>) {
+    let (mut observer, mut map) = (Observer::new(), Vec::new());
+    for slab in bytes.chunks(slab) {
+        observer.push(slab);
+        map.extend(observer.take_map());
+    }
+    map.extend(observer.finish_map());
+    (observer.finish(), map)
+}
+
+/// Tables with their rows, in the order of the dump.
+fn tables(map: &[MapEntry]) -> Vec<(String, u64)> {
+    let data = map.iter().filter(|entry| entry.kind == MapKind::Data);
+    data.map(|entry| (String::from_utf8_lossy(&entry.own.name).into_owned(), entry.rows)).collect()
+}
+
+/// Judges every prefix: only the whole is complete.
+fn cut_everywhere(dump: &[u8]) {
+    let mut observer = Observer::new();
+    let mut complete = Vec::new();
+    for (at, byte) in dump.iter().enumerate() {
+        observer.push(std::slice::from_ref(byte));
+        match observer.clone().finish().verdict {
+            Verdict::Complete => complete.push(at + 1),
+            Verdict::Incomplete(_) => {}
+            // Too short for its head to say what it is, or that it says its end.
+            Verdict::Unchecked | Verdict::Unproven(_) => assert!(at < 60, "cut at {at}"),
+        }
+    }
+    assert_eq!(complete, [dump.len()]);
+}
+
+#[test]
+fn each_variant_of_a_dump_is_judged_and_mapped() {
+    let server = Server::start();
+    server.fill();
+    let all = server.dump(&["--all-databases", "--routines", "--events"]);
+    let shop = server.dump(&["--routines", "--events", "shop"]);
+    cut_everywhere(&shop);
+    cut_everywhere(&server.dump(&["--databases", "nothing", "o`dd \"d'b", "--skip-dump-date"]));
+    let expected = [
+        ("child", 2),
+        ("generated", 2),
+        ("letters", 5),
+        ("nothing", 0),
+        ("orders", 6),
+        ("parent", 2),
+        ("parts", 2),
+        ("we`ird \"n'a;me\n-- Dump completed\n x", 2),
+    ];
+    let expected: Vec<(String, u64)> = expected.iter().map(|(name, rows)| ((*name).to_owned(), *rows)).collect();
+
+    let rows: [&[&str]; 22] = [
+        &[],
+        &["--routines", "--events"],
+        &["--skip-dump-date"],
+        &["--verbose"],
+        &["--skip-opt", "--create-options"],
+        &["--no-autocommit"],
+        &["--skip-add-locks", "--skip-disable-keys", "--no-autocommit"],
+        &["--complete-insert", "--hex-blob"],
+        &["--replace", "--skip-extended-insert"],
+        &["--insert-ignore"],
+        &["--compatible=ansi"],
+        &["--skip-quote-names", ODD],
+        &["--databases"],
+        &["--databases", "--no-create-db"],
+        &["--databases", "--add-drop-database"],
+        &["--no-create-info", "--skip-triggers"],
+        &["--add-drop-trigger"],
+        &["--skip-set-charset", "--skip-tz-utc"],
+        &["--default-character-set=gbk", ODD],
+        &["--default-character-set=sjis", ODD],
+        &["--default-character-set=big5", ODD],
+        &["--single-transaction", "--order-by-primary", "--delayed-insert"],
+    ];
+    for options in rows {
+        let dump = server.dump(&[options, &["shop"]].concat());
+        let (report, map) = observe(&dump, 1 << 20);
+        assert_eq!((report.kind, report.verdict), (DumpKind::Mysql, Verdict::Complete), "{options:?}");
+        let odd = |name: &str| options.contains(&ODD) && name.starts_with("we`");
+        // Without locks an empty table has no statements around the rows that it does not have.
+        let unlocked = ["--skip-opt", "--skip-add-locks", "--delayed-insert"];
+        let bare = |name: &str| options.iter().any(|option| unlocked.contains(option)) && name == "nothing";
+        let expected: Vec<_> = expected.iter().filter(|(name, _)| !odd(name) && !bare(name)).cloned().collect();
+        assert_eq!(tables(&map), expected, "{options:?}");
+        let stop = map.last().expect("an end");
+        assert_eq!((stop.kind, stop.offset, stop.rows), (MapKind::Stop, dump.len() as u64, 0), "{options:?}");
+    }
+    for options in [&["--no-data"][..], &["--system=all"], &["--no-data", "--no-create-info", "--routines"]] {
+        let dump = server.dump(&[options, &["shop"]].concat());
+        assert_eq!(observe(&dump, 1 << 20).0.verdict, Verdict::Complete, "{options:?}");
+    }
+    for options in [&["--compact"][..], &["--skip-comments"], &["--skip-comments", "--databases"]] {
+        let dump = server.dump(&[options, &["shop"]].concat());
+        let (report, map) = observe(&dump, 1 << 20);
+        assert_eq!(report.verdict, Verdict::Unproven(Unproven::NoEnd), "{options:?}");
+        assert!(tables(&map).iter().any(|table| table == &("orders".into(), 6)), "{options:?}");
+        assert!(matches!(observe(&dump[..dump.len() / 2], 7).0.verdict, Verdict::Incomplete(_)), "{options:?}");
+    }
+    let xml = server.dump(&["--xml", "shop"]);
+    assert_eq!(observe(&xml, 1 << 20).0.kind, DumpKind::Raw);
+
+    for dump in [&all, &shop] {
+        let whole = observe(dump, 1 << 20);
+        for slab in [1, 3, 64, 1000] {
+            assert_eq!(observe(dump, slab), whole, "slabs of {slab} bytes");
+        }
+    }
+    // In a row, each has to be whole.
+    assert_eq!(observe(&[&shop[..], &all].concat(), 999).0.verdict, Verdict::Complete);
+    let rows = shop.windows(12).position(|window| window == b"LOCK TABLES ").expect("rows");
+    for cut in (200..rows).step_by(7) {
+        // What stands in a literal may be anything, another dump as well.
+        match observe(&shop[..cut], 1 << 20).0.verdict {
+            Verdict::Incomplete(Shortfall::Mysql(shortfall)) if shortfall.seen == Seen::Literal => continue,
+            _ => {}
+        }
+        let two = [&shop[..cut], &all].concat();
+        assert!(matches!(observe(&two, 1 << 20).0.verdict, Verdict::Incomplete(_)), "cut at {cut}");
+    }
+}
+
+/// A folder with a key and a store.
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Place {
+        let place = Place(tempfile::tempdir().expect("a temporary folder"));
+        let made = place.vault(&["key", "new"]);
+        assert!(made.status.success(), "{}", text(&made.stderr));
+        place
+    }
+
+    fn vault<S: AsRef<str>>(&self, arguments: &[S]) -> Output {
+        let at = |name: &str| self.0.path().join(name);
+        let mut command = Command::new(VAULT);
+        command.env("VAULT_STORE", at("store")).env("VAULT_KEY_FILE", at("key")).env("XDG_CACHE_HOME", at("cache"));
+        command.args(arguments.iter().map(AsRef::as_ref)).stdin(Stdio::null()).output().expect("vault runs")
+    }
+
+    fn pack(&self, server: &Server, options: &[&str]) {
+        let tool = [&["pack", "-q", "--", "mariadb-dump"].map(String::from)[..], &server.options()].concat();
+        let packed = self.vault(&[tool, options.iter().map(|option| (*option).to_owned()).collect()].concat());
+        assert!(packed.status.success(), "{}", text(&packed.stderr));
+    }
+
+    /// `vault unpack` of some parts into the client, which stops at the first error.
+    fn give(&self, server: &Server, parts: &[&str], database: Option<&str>) -> Output {
+        let unpack = [&["unpack", "-q", "latest"], parts, &["--", "mariadb"]].concat();
+        let unpack: Vec<String> = unpack.into_iter().map(String::from).collect();
+        // Which keeps what stands in the bodies of triggers.
+        let more = ["--comments"].into_iter().chain(database).map(String::from).collect();
+        self.vault(&[unpack, server.options().to_vec(), more].concat())
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn parts_of_a_dump_come_back_alone() {
+    let (place, server) = (Place::new(), Server::start());
+    server.fill();
+    place.pack(&server, &["--all-databases", "--routines", "--events"]);
+    let odd = "o`dd \"d'b";
+    let now = |database| server.dump(&["--skip-dump-date", "--routines", "--events", database]);
+    let (shop, other) = (now("shop"), now(odd));
+    let same = |what: &str, given: Output| {
+        assert!(given.status.success(), "{what}: {}", text(&given.stderr));
+        assert!(now("shop") == shop && now(odd) == other, "{what} came back as something else");
+    };
+
+    // Tables that were dropped, with their triggers.
+    server.sql("shop", "DROP TABLE orders, child, letters; DROP TABLE `we``ird \"n'a;me\n-- Dump completed\n x`");
+    let of = ["--table", "shop.orders", "--table", "child", "--table", "letters", "--table", "we*"];
+    same("tables", place.give(&server, &[&["--with-schema", "--database", "shop"], &of[..]].concat(), None));
+
+    // Rows alone.
+    let checksum = server.sql("shop", "CHECKSUM TABLE orders, parts");
+    server.sql("shop", "DELETE FROM orders; TRUNCATE parts; ALTER TABLE orders AUTO_INCREMENT = 7");
+    same("rows", place.give(&server, &["--table", "shop.orders", "--table", "parts"], None));
+    assert_eq!(server.sql("shop", "CHECKSUM TABLE orders, parts"), checksum);
+
+    server.sql("shop", "DROP VIEW seen_twice, seen; DROP SEQUENCE numbers");
+    let views = ["--table", "seen*", "--table", "numbers", "--with-schema"];
+    same("views and a sequence", place.give(&server, &views, None));
+
+    server.sql("mysql", "DROP DATABASE shop");
+    same("a database", place.give(&server, &["--database", "shop"], None));
+    server.sql("mysql", "DROP DATABASE `o``dd \"d'b`");
+    same("a database of an odd name", place.give(&server, &["--database", "o*"], None));
+
+    for (parts, code, words) in [
+        (&["--table", "shop.seen"][..], 2, "it is a view"),
+        (&["--table", "orders"], 2, "several databases"),
+        (&["--table", "shop.orderz"], 10, "nearest: "),
+        (&["--database", "shopp"], 10, "nearest: shop"),
+        (&["--globals"], 2, "mysqldump writes none"),
+    ] {
+        let refused = place.give(&server, parts, None);
+        assert_eq!(refused.status.code(), Some(code), "{parts:?}: {}", text(&refused.stderr));
+        assert!(text(&refused.stderr).contains(words), "{parts:?}: {}", text(&refused.stderr));
+    }
+    let shown = text(&place.vault(&["show", "latest", "--contents"]).stdout);
+    for line in ["  shop  ", "    orders  ", "table              6 rows", "    seen  ", "view", "    (5 other objects)"]
+    {
+        assert!(shown.contains(line), "{line}:\n{shown}");
+    }
+    assert!(!shown.contains("schema"), "{shown}");
+
+    // A dump of one database does not say which.
+    place.pack(&server, &["--no-autocommit", "shop"]);
+    server.sql("mysql", "CREATE DATABASE copy");
+    let given = place.give(&server, &["--table", "orders", "--with-schema"], Some("copy"));
+    assert!(given.status.success(), "{}", text(&given.stderr));
+    let sums = |database| server.sql(database, "CHECKSUM TABLE orders").replace(database, "");
+    assert_eq!(sums("copy"), sums("shop"));
+    assert_eq!(server.sql("copy", "SHOW TABLES").trim(), "orders");
+    let refused = place.give(&server, &["--database", "shop"], None);
+    assert_eq!(refused.status.code(), Some(2), "{}", text(&refused.stderr));
+    let changes = text(&place.vault(&["diff", "latest", "latest"]).stdout);
+    assert!(!changes.contains("orders"), "{changes}");
+}
