@@ -156,7 +156,8 @@ impl Place {
     }
 
     fn pack(&self, server: &Server, options: &[&str]) {
-        let tool = [&["pack", "-q", "--", "mariadb-dump"].map(String::from)[..], &server.options()].concat();
+        let tool =
+            [&["pack", "-q", "--allow-shrink", "--", "mariadb-dump"].map(String::from)[..], &server.options()].concat();
         let packed = self.vault(&[tool, options.iter().map(|option| (*option).to_owned()).collect()].concat());
         assert!(packed.status.success(), "{}", text(&packed.stderr));
     }

@@ -23,11 +23,19 @@ impl Server {
         let dir = tempfile::Builder::new().prefix("vault-my-").tempdir().expect("a directory for the server");
         let account: &[&str] = if rustix::process::geteuid().is_root() { &["--user=root"] } else { &[] };
         let data = format!("--datadir={}", dir.path().join("data").display());
+        // Two servers in one would take each other's temporary tables away.
+        let temporary = format!("--tmpdir={}", dir.path().display());
         let mut install = Command::new("mariadb-install-db");
-        install.args(["--no-defaults", &data, "--auth-root-authentication-method=normal", "--skip-test-db"]);
+        install.args([
+            "--no-defaults",
+            &data,
+            &temporary,
+            "--auth-root-authentication-method=normal",
+            "--skip-test-db",
+        ]);
         run(install.args(account), b"");
         let child = Command::new(SERVER)
-            .args(["--no-defaults", &data, "--skip-networking", "--innodb-flush-log-at-trx-commit=0"])
+            .args(["--no-defaults", &data, &temporary, "--skip-networking", "--innodb-flush-log-at-trx-commit=0"])
             .arg(format!("--socket={}", dir.path().join("socket").display()))
             .arg(format!("--pid-file={}", dir.path().join("pid").display()))
             .args(account)
