@@ -437,6 +437,10 @@ fn only_a_whole_dump_is_complete() {
         ([&whole, "SELECT 'x\n-- Dump completed\n"].concat(), "inside a quoted text"),
         ([&whole[..whole.len() - END.len()], &whole].concat(), "do not nest"),
         ([HEAD, "SELECT 1\n"].concat(), "inside a statement"),
+        (
+            [HEAD, "DELIMITER ;;\nCREATE PROC", HEAD, "DELIMITER ;;\nSELECT 1;;\nDELIMITER ;\n", END].concat(),
+            "do not nest",
+        ),
         ([HEAD, "SELECT 1; /* x\n"].concat(), "inside a comment block"),
         (bare + "SELECT 'x", "the stream ends inside a quoted text"),
     ] {
