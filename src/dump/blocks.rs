@@ -26,13 +26,19 @@ impl Block {
 
     /// Where one of these stands. They are rare: that none is there takes less to find out.
     #[inline]
-    pub(super) fn is_any(&self, bytes: [u8; 2]) -> u64 {
-        let either = |lane| equal(lane, bytes[0]) | equal(lane, bytes[1]);
+    pub(super) fn is_any<const N: usize>(&self, bytes: [u8; N]) -> u64 {
+        let either = |lane| bytes.into_iter().fold(u8x16::ZERO, |found, byte| found | equal(lane, byte));
         let found = self.0.map(either);
         match (found[0] | found[1] | found[2] | found[3]).to_bitmask() {
             0 => 0,
             _ => self.gather(either),
         }
+    }
+
+    /// Where digits stand.
+    #[inline]
+    pub(super) fn is_digit(&self) -> u64 {
+        self.gather(|lane| lane.max(u8x16::splat(b'0')).min(u8x16::splat(b'9')).simd_eq(lane))
     }
 
     #[inline]
@@ -78,6 +84,20 @@ pub(super) fn below(bits: u64, bit: u32) -> u64 {
 #[inline]
 pub(super) fn ones(bits: u64) -> u64 {
     u64::from(bits.count_ones())
+}
+
+/// Where a byte stands behind an odd number of backslashes, of which `escape` says whether the last is at the end of the block before.
+#[inline]
+pub(super) fn escaped(backslashes: u64, escape: bool) -> u64 {
+    const ODD: u64 = 0xaaaa_aaaa_aaaa_aaaa;
+    let escape = u64::from(escape);
+    if backslashes == 0 {
+        return escape;
+    }
+    // Subtracting carries through each run of backslashes: what comes out behind it tells where it began.
+    let begins = backslashes & !escape;
+    let behind = ((begins << 1 | ODD).wrapping_sub(begins)) ^ ODD;
+    behind ^ (backslashes | escape)
 }
 
 /// All bits of the bytes that are this one.

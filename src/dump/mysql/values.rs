@@ -1,8 +1,11 @@
 //! The values of an `INSERT`, which are most of a dump: counts its rows and finds its end.
 
+mod tuples;
+
 use memchr::{memchr, memchr2};
 
 use super::syntax::{Letters, Syntax};
+use tuples::Tuples;
 
 /// Where the values that went by stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,10 +56,13 @@ impl Values {
 
     /// Looks at the next bytes.
     pub(super) fn push(&mut self, bytes: &[u8]) -> Found {
-        let mut at = 0;
+        let mut at = self.tuples(bytes);
         while at < bytes.len() {
             match self.quote {
-                Some(quote) => at += self.quoted(quote, &bytes[at..]),
+                Some(quote) => {
+                    at += self.quoted(quote, &bytes[at..]);
+                    at += self.tuples(&bytes[at..]);
+                }
                 None => match self.code(&bytes[at..]) {
                     (passed, false) => at += passed,
                     (passed, true) if bytes[at + passed] == b';' => return Found::End(at + passed),
@@ -65,6 +71,27 @@ impl Values {
             }
         }
         Found::More
+    }
+
+    /// Passes values as the tools write them, a block at a time; how much.
+    fn tuples(&mut self, bytes: &[u8]) -> usize {
+        let inside = self.quote.is_some();
+        let plain =
+            self.syntax.letters == Letters::Plain && self.depth <= 1 && matches!(self.quote, None | Some(b'\''));
+        if !plain || bytes.is_empty() {
+            return 0;
+        }
+        let escape = self.pending == Pending::Escape;
+        let mut tuples = Tuples { inside, escape, open: self.depth == 1, rows: 0 };
+        let passed = match self.syntax.escapes {
+            true => tuples.pass::<true>(bytes),
+            false => tuples.pass::<false>(bytes),
+        };
+        self.quote = tuples.inside.then_some(b'\'');
+        self.pending = if tuples.escape { Pending::Escape } else { Pending::Nothing };
+        self.depth = u64::from(tuples.open);
+        self.rows += tuples.rows;
+        passed
     }
 
     /// Passes what is outside literals: how much, and whether it stops before a byte that is not passed.
@@ -125,3 +152,6 @@ impl Values {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

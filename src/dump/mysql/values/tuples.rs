@@ -1,0 +1,66 @@
+//! Values as the tools write them: rows in parentheses, one after another, in them numbers and strings between single quotes. A block of 64
+//! bytes at a time; what is anything else is left to the caller, which knows the rest of the language.
+
+use crate::dump::blocks::{BLOCK_BYTES, below, block_at, escaped, last, odd, ones};
+
+/// What outside literals is not for this scanner, beside dashes that are no signs, and parentheses in parentheses.
+const STRANGE: [u8; 5] = [b';', b'#', b'/', b'"', b'`'];
+
+/// What is known between two bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Tuples {
+    /// In a string.
+    pub(super) inside: bool,
+    /// Behind a backslash in it.
+    pub(super) escape: bool,
+    /// In the parentheses of a row.
+    pub(super) open: bool,
+    /// Rows that began.
+    pub(super) rows: u64,
+}
+
+impl Tuples {
+    /// Passes what it knows; how much. It stops outside strings only.
+    pub(super) fn pass<const ESCAPES: bool>(&mut self, bytes: &[u8]) -> usize {
+        let (mut inside, mut open) = (all(self.inside), all(self.open));
+        for base in (0..bytes.len()).step_by(BLOCK_BYTES) {
+            let block = block_at(bytes, base);
+            let mut strange = block.is_any(STRANGE);
+            let mut quotes = block.is(b'\'');
+            let mut backslashes = 0;
+            let mut escapes = 0;
+            if ESCAPES {
+                backslashes = block.is(b'\\');
+                escapes = escaped(backslashes, self.escape);
+                strange |= backslashes;
+                quotes &= !escapes;
+            }
+            let literal = odd(quotes) ^ inside;
+            let mut dashes = block.is(b'-') & !literal;
+            if dashes != 0 {
+                // One before a digit is a sign.
+                dashes &= !(block.is_digit() >> 1);
+            }
+            let (opens, closes) = (block.is(b'(') & !literal, block.is(b')') & !literal);
+            let within = odd(opens | closes) ^ open;
+            let stops = (strange & !literal) | dashes | (opens & !within) | (closes & within);
+            if stops != 0 {
+                let bit = stops.trailing_zeros();
+                self.rows += ones(below(opens, bit));
+                let before = within << 1 | open >> 63;
+                (self.inside, self.escape, self.open) = (false, false, before >> bit & 1 == 1);
+                return base + bit as usize;
+            }
+            self.rows += ones(opens);
+            let length = BLOCK_BYTES.min(bytes.len() - base);
+            self.escape = ESCAPES && (backslashes & !escapes) >> (length - 1) & 1 == 1;
+            (inside, open) = (last(literal), last(within));
+        }
+        (self.inside, self.open) = (inside != 0, open != 0);
+        bytes.len()
+    }
+}
+
+fn all(is: bool) -> u64 {
+    if is { u64::MAX } else { 0 }
+}
