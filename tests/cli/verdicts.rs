@@ -104,6 +104,49 @@ fn a_cluster_counts_the_end_of_every_database() {
     place.ok(&["pack"], dump.as_bytes());
 }
 
+/// What `mysqldump --compact` writes: nothing of it says where it ends.
+#[test]
+fn a_dump_without_an_end_takes_the_word_of_its_producer() {
+    let place = Place::with_key();
+    let compact =
+        b"/*!999999\\- enable the sandbox mode */ \n/*!40101 SET @saved_cs_client     = @@character_set_client */;\n\
+        CREATE TABLE `t` (\n  `id` int NOT NULL\n);\n/*!40101 SET character_set_client = @saved_cs_client */;\n\
+        INSERT INTO `t` VALUES (1),(2);\n";
+    fs::write(place.path("dump"), compact).unwrap();
+    let ran = vault(&place, &["pack"], compact);
+    refused(&ran, 15, "nothing shows that the dump is whole: this dump writes no end that could be looked for");
+    refused(&ran, 15, "how the program that wrote it ended was not seen");
+    assert!(ran.err.contains("`vault pack -- COMMAND`") && ran.err.contains("`--allow-incomplete`"), "{ran:?}");
+    vault(&place, &["pack", "--", "sh", "-c", "cat dump; exit 1"], b"").fails(
+        "it failed",
+        15,
+        "`sh` exited with status 1",
+    );
+    assert!(place.objects().is_empty());
+    let id = place.pack(&["--", "cat", "dump"], b"");
+    assert_eq!((place.unpack(&id).out.as_slice(), verdicts(&place)), (&compact[..], vec!["complete".to_owned()]));
+    let (_, warning) = kept(&place, &["--allow-incomplete"], compact);
+    assert!(
+        warning.contains("marked as incomplete for ever; run the program as a child, `vault pack -- COMMAND`"),
+        "{warning}"
+    );
+    place.pack(&["--allow-incomplete", "--", "cat", "dump"], b"");
+    assert_eq!(verdicts(&place), ["complete", "incomplete", "complete"]);
+    // Cut in the middle it is cut, whoever vouches for it.
+    let cut = vault(&place, &["pack", "--", "head", "-c", "150", "dump"], b"");
+    refused(&cut, 15, "the dump is cut short: ");
+    // Whoever wrote an archive is long gone.
+    secret(&place, "old", KEY);
+    let import = ["legacy", "import", "-", "--legacy-key-file", "old"];
+    let ran = vault(&place, &import, &archive(compact));
+    refused(&ran, 15, "nothing shows that the dump in the archive is whole: this dump writes no end");
+    assert!(ran.err.contains("`vault legacy import --allow-incomplete` keeps it"), "{ran:?}");
+    assert_eq!(vault(&place, &[&import[..], &["--allow-incomplete"]].concat(), &archive(compact)).code, Some(3));
+    let out = vault(&place, &["legacy", "unpack", "-", "--legacy-key-file", "old"], &archive(compact));
+    assert_eq!((out.code, out.out.as_slice()), (Some(0), &compact[..]), "{}", out.err);
+    assert!(out.err.contains("of mysqldump, which shows no end"), "{}", out.err);
+}
+
 #[test]
 fn an_incomplete_backup_says_so_wherever_it_is_named() {
     let place = Place::with_key();
