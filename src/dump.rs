@@ -35,6 +35,7 @@ mod shortfall;
 mod tar;
 mod versions;
 mod walk;
+mod words;
 
 use std::fmt;
 use std::str::FromStr;

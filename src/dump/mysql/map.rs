@@ -12,15 +12,14 @@ mod bracket;
 mod identify;
 mod settings;
 mod statement;
-mod words;
 
 use super::syntax::Syntax;
 use crate::base::limits::MAP_NAME_BYTES_MAX;
 use crate::base::map::{MapEntry, MapKind};
+use crate::dump::words::Words;
 use bracket::Bracket;
 use identify::{Effect, Found, identify};
 use statement::Statement;
-use words::Words;
 
 /// What a `DELIMITER` line opens and closes.
 const DELIMITER: &[u8] = b"DELIMITER";

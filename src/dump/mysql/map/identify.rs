@@ -1,9 +1,8 @@
 //! What a statement of mysqldump is about, from its words.
 
 use super::settings;
-use super::statement::Token;
-use super::words::Words;
 use crate::base::map::{MapKind, MapName, Space};
+use crate::dump::words::{Token, Words};
 
 /// How a statement counts in a bracket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,51 +118,66 @@ pub(super) fn identify(tokens: &[Token]) -> Found {
             for word in ["LOW_PRIORITY", "DELAYED", "HIGH_PRIORITY", "IGNORE", "INTO"] {
                 words.skip(word);
             }
-            Found::new(MapKind::Data, "INSERT").about(Space::Relation, words.name())
+            Found::new(MapKind::Data, "INSERT").about(Space::Relation, name(&mut words))
         }
         "LOCK" => {
             words.next();
-            let locked = Found::new(MapKind::Data, "INSERT").about(Space::Relation, words.name());
+            let locked = Found::new(MapKind::Data, "INSERT").about(Space::Relation, name(&mut words));
             locked.with(Weight::Prelude, Effect::Opens(LOCK.into()))
         }
         "UNLOCK" => Found::new(MapKind::Object, &first).with(Weight::Nothing, Effect::Closes(LOCK.into())),
         "COMMIT" => Found::new(MapKind::Object, &first).with(Weight::Nothing, Effect::Closes(AUTOCOMMIT.into())),
         "DO" | "SELECT" if words.skip("SETVAL") => {
             words.next();
-            Found::new(MapKind::Value, "SEQUENCE SET").about(Space::Relation, words.name())
+            Found::new(MapKind::Value, "SEQUENCE SET").about(Space::Relation, name(&mut words))
         }
         "CHANGE" | "START" | "STOP" | "RESET" => Found::new(MapKind::Object, REPLICATION),
         _ => Found::new(MapKind::Object, &first),
     }
 }
 
+/// Goes past the first word that says what it is about, over modifiers like `DEFINER = a@b`.
+fn class_of(words: &mut Words<'_>) -> Option<&'static str> {
+    while let Some(token) = words.next() {
+        if let Some(class) = CLASSES.iter().find(|class| token.is(class)) {
+            return Some(class);
+        }
+    }
+    None
+}
+
+/// `name`, or the name in `database.name`.
+fn name(words: &mut Words<'_>) -> Option<Vec<u8>> {
+    words.parts()?.pop()
+}
+
 fn create(mut words: Words<'_>) -> Found {
-    let Some(class) = words.class(&CLASSES) else { return Found::new(MapKind::Object, "CREATE") };
+    let Some(class) = class_of(&mut words) else { return Found::new(MapKind::Object, "CREATE") };
     for word in ["BODY", "IF", "NOT", "EXISTS"] {
         words.skip(word);
     }
-    let own = words.name();
+    let own = name(&mut words);
     let found = Found::new(MapKind::Object, class).about(space(class), own);
     if class != "TRIGGER" {
         return found;
     }
-    let on = if words.after("ON") { words.name() } else { None };
+    let on = if words.after("ON") { name(&mut words) } else { None };
     Found { named: found.named && on.is_some(), on: on.map(named).unwrap_or_default(), ..found }
 }
 
 fn drop(mut words: Words<'_>) -> Found {
-    let Some(class) = words.class(&CLASSES) else { return Found::new(MapKind::Object, "DROP") };
+    let Some(class) = class_of(&mut words) else { return Found::new(MapKind::Object, "DROP") };
     for word in ["BODY", "IF", "EXISTS"] {
         words.skip(word);
     }
-    let own = words.name();
+    let own = name(&mut words);
     let class_of = if ["DATABASE", "USER", "ROLE", "SERVER"].contains(&class) { class } else { "DROP" };
     Found { weight: Weight::Prelude, ..Found::new(MapKind::Object, class_of).about(space(class), own) }
 }
 
 fn alter(mut words: Words<'_>) -> Found {
-    let Some(class) = words.class(&CLASSES) else { return Found::new(MapKind::Object, "ALTER") };
-    let own = words.name();
+    let Some(class) = class_of(&mut words) else { return Found::new(MapKind::Object, "ALTER") };
+    let own = name(&mut words);
     let keys = [("DISABLE", Effect::Opens(KEYS.into())), ("ENABLE", Effect::Closes(KEYS.into()))];
     if let Some((_, effect)) = keys.into_iter().find(|(word, _)| words.starts(&[word, "KEYS"])) {
         return Found::new(MapKind::Object, KEYS).about(Space::Relation, own).with(Weight::Prelude, effect);

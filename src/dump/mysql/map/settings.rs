@@ -1,10 +1,9 @@
 //! `SET` statements: what they set, what they keep for later, and what they put back.
 
 use super::identify::{AUTOCOMMIT, Effect, Found, REPLICATION, Weight, named};
-use super::statement::Token;
-use super::words::Words;
 use crate::base::map::{MapKind, Space};
 use crate::dump::mysql::syntax::{Letters, Syntax};
+use crate::dump::words::{Token, Words};
 
 /// Where a dump keeps the mode of the session that it changes for itself.
 const OLD_MODE: &[u8] = b"@old_sql_mode";

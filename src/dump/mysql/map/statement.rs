@@ -1,31 +1,9 @@
 //! The first words of a statement of mysqldump.
 
-use crate::base::limits::MAP_NAME_BYTES_MAX;
+use crate::dump::words::{TOKEN_BYTES_MAX, Token};
 
 /// More words than a statement needs to be identified: a view has its definer before its name.
 const TOKENS_MAX: usize = 64;
-/// Bytes of one: enough to be told from a name that fits in the map.
-const TOKEN_BYTES_MAX: usize = MAP_NAME_BYTES_MAX + 1;
-
-/// A word of a statement.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Token {
-    /// A keyword, a plain name, a variable with its `@`, or a number.
-    Word(Vec<u8>),
-    /// A name between backticks, or what may be one between double quotes; quotes are resolved.
-    Name(Vec<u8>),
-    /// A string.
-    Text(Vec<u8>),
-    /// Anything else: `.`, `,`, `(`.
-    Mark(u8),
-}
-
-impl Token {
-    /// Whether it is this keyword.
-    pub(super) fn is(&self, keyword: &str) -> bool {
-        matches!(self, Token::Word(word) if word.eq_ignore_ascii_case(keyword.as_bytes()))
-    }
-}
 
 /// A statement that is going by.
 #[derive(Clone, Debug, Default)]

@@ -1,8 +1,8 @@
 //! What a statement is about, from its words.
 
-use super::statement::Token;
 use super::words::Words;
 use crate::base::map::{MapKind, MapName, Space};
+use crate::dump::words::Token;
 
 /// A link: `child` or `owned`, the one that belongs, and the one it belongs to.
 pub(super) type Link = (&'static [u8], MapName, MapName);

@@ -7,34 +7,12 @@
 //! An `INSERT` may be most of a dump: behind its `VALUES` nothing is kept, and
 //! what goes by is looked at elsewhere ([`Values`](super::super::values::Values)).
 
-use crate::base::limits::MAP_NAME_BYTES_MAX;
+use crate::dump::words::{TOKEN_BYTES_MAX, Token};
 
 /// More words than a statement needs to be identified; column lists of triggers are the longest.
 const TOKENS_MAX: usize = 4_096;
 /// Bytes of them, after which no more begin to be kept.
 const TEXT_BYTES_MAX: usize = 65_536;
-/// Bytes of one: enough to be told from a name that fits in the map.
-const TOKEN_BYTES_MAX: usize = MAP_NAME_BYTES_MAX + 1;
-
-/// A word of a statement.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Token {
-    /// A keyword, a plain name or a number.
-    Word(Vec<u8>),
-    /// A name between double quotes, which are resolved.
-    Name(Vec<u8>),
-    /// A string. What it holds is kept where it may be a name.
-    Text(Vec<u8>),
-    /// Anything else: `.`, `,`, `(`.
-    Mark(u8),
-}
-
-impl Token {
-    /// Whether it is this keyword.
-    pub(super) fn is(&self, keyword: &str) -> bool {
-        matches!(self, Token::Word(word) if word.eq_ignore_ascii_case(keyword.as_bytes()))
-    }
-}
 
 /// Which part of a statement is going by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,7 +1,9 @@
 //! Reads the words of a statement one after another.
 
-use super::statement::Token;
+use std::ops::{Deref, DerefMut};
+
 use crate::base::map::MapName;
+use crate::dump::words::{self, Token};
 
 /// Classes of two words.
 const LONG_CLASSES: [(&str, &str); 14] = [
@@ -21,47 +23,30 @@ const LONG_CLASSES: [(&str, &str); 14] = [
     ("ALL", "TABLES"),
 ];
 
-/// The words of a statement that are left.
+/// The words of a statement that are left, and the schema of names that have none.
 pub(super) struct Words<'a> {
-    rest: &'a [Token],
+    rest: words::Words<'a>,
     path: &'a [u8],
+}
+
+impl<'a> Deref for Words<'a> {
+    type Target = words::Words<'a>;
+
+    fn deref(&self) -> &words::Words<'a> {
+        &self.rest
+    }
+}
+
+impl DerefMut for Words<'_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.rest
+    }
 }
 
 impl<'a> Words<'a> {
     /// The words of a statement; names without a schema are of `path`.
     pub(super) fn new(rest: &'a [Token], path: &'a [u8]) -> Words<'a> {
-        Words { rest, path }
-    }
-
-    /// The next word.
-    pub(super) fn next(&mut self) -> Option<&'a Token> {
-        let (first, rest) = self.rest.split_first()?;
-        self.rest = rest;
-        Some(first)
-    }
-
-    /// Goes past a keyword, if it comes next.
-    pub(super) fn skip(&mut self, keyword: &str) -> bool {
-        let there = self.starts(&[keyword]);
-        if there {
-            self.next();
-        }
-        there
-    }
-
-    /// Whether these keywords come next.
-    pub(super) fn starts(&self, keywords: &[&str]) -> bool {
-        self.rest.len() >= keywords.len() && self.rest.iter().zip(keywords).all(|(token, word)| token.is(word))
-    }
-
-    /// Goes past the next keyword of this kind, or past everything.
-    pub(super) fn after(&mut self, keyword: &str) -> bool {
-        while let Some(token) = self.next() {
-            if token.is(keyword) {
-                return true;
-            }
-        }
-        false
+        Words { rest: words::Words::new(rest), path }
     }
 
     /// The words that say what kind of thing it is.
@@ -72,34 +57,13 @@ impl<'a> Words<'a> {
             self.next();
             return format!("{first} {second}");
         }
-        match self.rest.first() {
+        match self.peek() {
             Some(Token::Word(word)) => {
                 self.next();
                 String::from_utf8_lossy(word).to_ascii_uppercase()
             }
             _ => String::new(),
         }
-    }
-
-    /// One part of a name.
-    pub(super) fn part(&mut self) -> Option<Vec<u8>> {
-        match self.rest.first() {
-            Some(Token::Word(text) | Token::Name(text)) => {
-                self.next();
-                Some(text.clone())
-            }
-            _ => None,
-        }
-    }
-
-    /// The parts of a name, between dots.
-    fn parts(&mut self) -> Option<Vec<Vec<u8>>> {
-        let mut parts = vec![self.part()?];
-        while self.rest.first() == Some(&Token::Mark(b'.')) {
-            self.next();
-            parts.push(self.part()?);
-        }
-        Some(parts)
     }
 
     /// `name` or `schema.name`.

@@ -1,12 +1,36 @@
-//! Reads the words of a statement of mysqldump one after another.
+//! The words of a statement, one after another, whatever the dialect.
 
-use super::statement::Token;
+use crate::base::limits::MAP_NAME_BYTES_MAX;
+
+/// Bytes of a word that are kept: enough to tell it from a name that fits in the map.
+pub(super) const TOKEN_BYTES_MAX: usize = MAP_NAME_BYTES_MAX + 1;
+
+/// A word of a statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Token {
+    /// A keyword, a plain name, a variable of MySQL with its `@`, or a number.
+    Word(Vec<u8>),
+    /// A name between quotes that are not those of a string; they are resolved.
+    Name(Vec<u8>),
+    /// A string. What it holds is kept where it may be a name.
+    Text(Vec<u8>),
+    /// Anything else: `.`, `,`, `(`.
+    Mark(u8),
+}
+
+impl Token {
+    /// Whether it is this keyword.
+    pub(super) fn is(&self, keyword: &str) -> bool {
+        matches!(self, Token::Word(word) if word.eq_ignore_ascii_case(keyword.as_bytes()))
+    }
+}
 
 /// The words of a statement that are left.
 #[derive(Clone, Copy)]
 pub(super) struct Words<'a>(&'a [Token]);
 
 impl<'a> Words<'a> {
+    /// All of them are left.
     pub(super) fn new(tokens: &'a [Token]) -> Words<'a> {
         Words(tokens)
     }
@@ -18,7 +42,7 @@ impl<'a> Words<'a> {
         Some(first)
     }
 
-    /// The one behind it, which stays.
+    /// The next word, which stays.
     pub(super) fn peek(&self) -> Option<&'a Token> {
         self.0.first()
     }
@@ -47,16 +71,6 @@ impl<'a> Words<'a> {
         false
     }
 
-    /// Goes past the first of these words, over modifiers like `DEFINER = a@b`.
-    pub(super) fn class(&mut self, classes: &[&'static str]) -> Option<&'static str> {
-        while let Some(token) = self.next() {
-            if let Some(class) = classes.iter().find(|class| token.is(class)) {
-                return Some(class);
-            }
-        }
-        None
-    }
-
     /// One part of a name.
     pub(super) fn part(&mut self) -> Option<Vec<u8>> {
         match self.peek() {
@@ -68,13 +82,13 @@ impl<'a> Words<'a> {
         }
     }
 
-    /// `name`, or the name in `database.name`.
-    pub(super) fn name(&mut self) -> Option<Vec<u8>> {
-        let mut name = self.part()?;
+    /// The parts of a name, between dots; there is one at least.
+    pub(super) fn parts(&mut self) -> Option<Vec<Vec<u8>>> {
+        let mut parts = vec![self.part()?];
         while self.peek() == Some(&Token::Mark(b'.')) {
             self.next();
-            name = self.part()?;
+            parts.push(self.part()?);
         }
-        Some(name)
+        Some(parts)
     }
 }
