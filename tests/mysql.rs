@@ -30,6 +30,13 @@ fn tables(map: &[MapEntry]) -> Vec<(String, u64)> {
     data.map(|entry| (String::from_utf8_lossy(&entry.own.name).into_owned(), entry.rows)).collect()
 }
 
+/// The versions of the server and of the tool.
+fn versions(map: &[MapEntry]) -> Vec<(String, String)> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let named = map.iter().filter(|entry| entry.kind == MapKind::Version);
+    named.map(|entry| (text(&entry.class), text(&entry.own.name))).collect()
+}
+
 /// Judges every prefix: only the whole is complete.
 fn cut_everywhere(dump: &[u8]) {
     let mut observer = Observer::new();
@@ -103,6 +110,8 @@ fn each_variant_of_a_dump_is_judged_and_mapped() {
         let stop = map.last().expect("an end");
         assert_eq!((stop.kind, stop.offset, stop.rows), (MapKind::Stop, dump.len() as u64, 0), "{options:?}");
     }
+    versions_are_those_of_the_tools(&server, &shop);
+    made_for_another_character_set(&server);
     for options in [&["--no-data"][..], &["--system=all"], &["--no-data", "--no-create-info", "--routines"]] {
         let dump = server.dump(&[options, &["shop"]].concat());
         assert_eq!(observe(&dump, 1 << 20).0.verdict, Verdict::Complete, "{options:?}");
@@ -134,6 +143,61 @@ fn each_variant_of_a_dump_is_judged_and_mapped() {
         }
         let two = [&shop[..cut], &all].concat();
         assert!(matches!(observe(&two, 1 << 20).0.verdict, Verdict::Incomplete(_)), "cut at {cut}");
+    }
+}
+
+/// The comment that a dump begins with names them, and nothing behind it does.
+fn versions_are_those_of_the_tools(server: &Server, dump: &[u8]) {
+    let of_server = server.sql("mysql", "SELECT version()").trim().to_owned();
+    let named = versions(&observe(dump, 1 << 20).1);
+    let [(tool, of_tool), (class, text)] = &named[..] else { panic!("{named:?}") };
+    assert_eq!((&tool[..], &class[..], text), ("tool", "server", &of_server));
+    assert!(of_server.starts_with(of_tool) && of_tool.ends_with("-MariaDB"), "{named:?}");
+
+    let end = "-- Dump completed\n";
+    let cases = [
+        (
+            "-- MySQL dump 10.13  Distrib 8.0.36-28, for Linux (x86_64)\n--\n-- Server version\t8.0.36-28\n",
+            "8.0.36-28",
+            "8.0.36-28",
+        ),
+        (
+            "-- MariaDB dump 10.19-11.4.2-MariaDB, for Linux (x86_64)\n--\n-- Server version\t11.4\r\n",
+            "10.19-11.4.2-MariaDB",
+            "11.4",
+        ),
+        ("-- MySQL dump 10.13\n\n-- Server version\t1\n", "10.13", ""),
+        ("-- MySQL dump 10.13\nSET @a = '\n-- Server version\t1\n';\n-- Server version\t2\n", "10.13", ""),
+        ("-- MySQL dump , for x\n-- Server version\t\n", "", ""),
+    ];
+    for (head, tool, of_server) in cases {
+        let expected = [("tool", tool), ("server", of_server)].into_iter().filter(|(_, version)| !version.is_empty());
+        let expected: Vec<_> = expected.map(|(class, version)| (class.to_owned(), version.to_owned())).collect();
+        for slab in [1, 1000] {
+            assert_eq!(versions(&observe(format!("{head}{end}").as_bytes(), slab).1), expected, "{head}");
+        }
+    }
+    for length in [129, 600, 1 << 20] {
+        let long = "9".repeat(length);
+        let head = format!("-- MySQL dump 10.13  Distrib {long}\n-- Host: {long}\n-- Server version\t{long}\n{end}");
+        assert_eq!(versions(&observe(head.as_bytes(), 999).1), [], "{length}");
+    }
+    let many: String = (0..40).map(|at| format!("-- MySQL dump {at}\n{end}")).collect();
+    assert_eq!(versions(&observe(many.as_bytes(), 999).1).len(), 16);
+}
+
+/// What was made when the database had another one stands between two `ALTER DATABASE`.
+fn made_for_another_character_set(server: &Server) {
+    let before = server
+        .sql("mysql", "SELECT default_character_set_name FROM information_schema.schemata WHERE schema_name = 'shop'");
+    server.sql("mysql", "ALTER DATABASE shop CHARACTER SET ucs2");
+    let dump = server.dump(&["--routines", "--events", "shop"]);
+    server.sql("mysql", &format!("ALTER DATABASE shop CHARACTER SET {before}"));
+    assert!(dump.windows(14).filter(|window| window == b"ALTER DATABASE").count() >= 12);
+    let (_, map) = observe(&dump, 1 << 20);
+    assert_eq!(map.last().expect("an end").rows, 0, "{map:#?}");
+    for class in [&b"TRIGGER"[..], b"FUNCTION", b"PROCEDURE", b"EVENT", b"ALTER DATABASE"] {
+        assert!(map.iter().any(|entry| entry.class == class), "{}", text(class));
     }
 }
 
@@ -212,8 +276,11 @@ fn parts_of_a_dump_come_back_alone() {
     for (parts, code, words) in [
         (&["--table", "shop.seen"][..], 2, "it is a view"),
         (&["--table", "orders"], 2, "several databases"),
-        (&["--table", "shop.orderz"], 10, "nearest: "),
+        (&["--table", "shop.ordres"], 10, "nearest: shop.orders"),
+        (&["--table", "ordres"], 10, "nearest: "),
+        (&["--database", "shop", "--table", "ordres"], 10, "nearest: shop.orders"),
         (&["--database", "shopp"], 10, "nearest: shop"),
+        (&["--database", "nosuch"], 10, "`vault show --contents` lists"),
         (&["--globals"], 2, "mysqldump writes none"),
     ] {
         let refused = place.give(&server, parts, None);
@@ -226,6 +293,7 @@ fn parts_of_a_dump_come_back_alone() {
         assert!(shown.contains(line), "{line}:\n{shown}");
     }
     assert!(!shown.contains("schema"), "{shown}");
+    shows_what_is_inside(&place, &server);
 
     // A dump of one database does not say which.
     place.pack(&server, &["--no-autocommit", "shop"]);
@@ -239,4 +307,28 @@ fn parts_of_a_dump_come_back_alone() {
     assert_eq!(refused.status.code(), Some(2), "{}", text(&refused.stderr));
     let changes = text(&place.vault(&["diff", "latest", "latest"]).stdout);
     assert!(!changes.contains("orders"), "{changes}");
+}
+
+/// The same for programs, and the versions.
+fn shows_what_is_inside(place: &Place, server: &Server) {
+    let json = |arguments: &[&str]| -> serde_json::Value {
+        serde_json::from_slice(&place.vault(arguments).stdout).expect("JSON")
+    };
+    let shown = json(&["show", "latest", "--contents", "--json"]);
+    let databases = shown["databases"].as_array().expect("databases");
+    let shop = databases.iter().find(|database| database["name"] == "shop").expect("a database");
+    // No schemas: one without a name.
+    let schemas = shop["schemas"].as_array().expect("schemas");
+    assert_eq!((schemas.len(), &schemas[0]["name"]), (1, &serde_json::json!("")));
+    let relations = schemas[0]["relations"].as_array().expect("relations");
+    let of = |name: &str| relations.iter().find(|relation| relation["name"] == name).expect("a relation");
+    assert_eq!((&of("orders")["kind"], &of("orders")["rows"]), (&"table".into(), &6.into()));
+    assert!(of("orders")["data_bytes"].as_u64() < of("orders")["bytes"].as_u64());
+    assert_eq!((&of("seen")["kind"], &of("seen")["rows"]), (&"view".into(), &serde_json::Value::Null));
+
+    let of_server = server.sql("mysql", "SELECT version()").trim().to_owned();
+    let manifest = json(&["show", "latest", "--json"]);
+    assert_eq!(manifest["server_versions"], serde_json::json!([of_server]));
+    assert_eq!(manifest["tool_versions"].as_array().map(Vec::len), Some(1));
+    assert!(text(&place.vault(&["show", "latest"]).stdout).contains(&format!("server      {of_server}\n")));
 }

@@ -64,9 +64,9 @@ impl Sink for Listeners<'_> {
     fn own_line(&mut self, kind: OwnLine, line: &Line, begin: u64, end: u64) {
         match kind {
             OwnLine::Comment => match self.ledger.comment(line) {
-                Some(Mark::Begin) => self.mapper.begins(begin, end),
+                Some(Mark::Begin) => self.mapper.begins(line, begin, end),
                 Some(Mark::End) => self.mapper.ends(begin, end),
-                None => {}
+                None => self.mapper.comment(line, begin, end),
             },
             OwnLine::Sandbox => {
                 self.ledger.sandbox();

@@ -13,9 +13,14 @@ mod identify;
 mod settings;
 mod statement;
 
+use memchr::memmem;
+
+use super::ledger::HEADS;
 use super::syntax::Syntax;
 use crate::base::limits::MAP_NAME_BYTES_MAX;
 use crate::base::map::{MapEntry, MapKind};
+use crate::dump::line::Line;
+use crate::dump::versions::{SERVER, TOOL, Versions};
 use crate::dump::words::Words;
 use bracket::Bracket;
 use identify::{Effect, Found, identify};
@@ -23,6 +28,12 @@ use statement::Statement;
 
 /// What a `DELIMITER` line opens and closes.
 const DELIMITER: &[u8] = b"DELIMITER";
+
+/// The comment that names the version of the server.
+const SERVER_VERSION: &[u8] = b"-- Server version\t";
+/// Between what the version of a tool stands.
+const DISTRIBUTION: &[u8] = b" Distrib ";
+const PLATFORM: &[u8] = b", for ";
 
 /// Makes a map of what it is told.
 #[derive(Clone, Debug, Default)]
@@ -39,6 +50,9 @@ pub(super) struct Mapper {
     syntax: Syntax,
     /// How SQL is read outside brackets.
     session: Syntax,
+    versions: Versions,
+    /// Where the next line of the comment begins that a dump begins with.
+    head: Option<u64>,
     unnamed: u64,
     /// Up to where everything is in the map.
     done: u64,
@@ -60,9 +74,28 @@ impl Mapper {
         self.take()
     }
 
-    /// The line with which a dump begins.
-    pub(super) fn begins(&mut self, begin: u64, end: u64) {
+    /// The line with which a dump begins, and which names the version of its tool.
+    pub(super) fn begins(&mut self, line: &Line, begin: u64, end: u64) {
         self.by_itself(MapEntry::new(MapKind::Begin, b"mysql", begin, end));
+        self.head = Some(end);
+        for head in HEADS {
+            self.version(TOOL, line, head, tool);
+        }
+    }
+
+    /// Any other comment by itself. Only those right behind the first line of a dump say what it is.
+    pub(super) fn comment(&mut self, line: &Line, begin: u64, end: u64) {
+        if self.head == Some(begin) {
+            self.head = Some(end);
+            self.version(SERVER, line, SERVER_VERSION, |text| text);
+        }
+    }
+
+    /// Notes the version that follows `prefix`, as `cut` makes it out.
+    fn version(&mut self, class: &'static [u8], line: &Line, prefix: &[u8], cut: fn(&[u8]) -> &[u8]) {
+        let text = line.whole().and_then(|line| line.strip_prefix(prefix)).map(<[u8]>::trim_ascii);
+        let entry = text.and_then(|text| self.versions.name(class, cut(text), self.done));
+        entry.into_iter().for_each(|entry| self.push(entry));
     }
 
     /// The line with which it ends.
@@ -197,4 +230,11 @@ impl Mapper {
     fn flush(&mut self) {
         self.entries.extend(self.last.take());
     }
+}
+
+/// The version in `10.13  Distrib 8.0.36, for Linux (x86_64)`, which says first how its text is made.
+fn tool(text: &[u8]) -> &[u8] {
+    let from = memmem::find(text, DISTRIBUTION).map_or(0, |at| at + DISTRIBUTION.len());
+    let text = &text[from..];
+    &text[..memmem::find(text, PLATFORM).unwrap_or(text.len())]
 }

@@ -67,7 +67,7 @@ impl Matched {
                 if table.matches(&entry.own, database) {
                     matched.add(pattern, (database.to_vec(), entry.own.clone()), &entry.class);
                 } else if entry.kind == MapKind::Data {
-                    nearest[pattern].offer(&shown(&entry.own));
+                    nearest[pattern].offer(&shown(&in_place(&entry.own, database)));
                 }
             }
         })?;
@@ -94,6 +94,12 @@ impl Matched {
             self.roots.push(Root { pattern, relation, class: known.unwrap_or_default() });
         }
     }
+}
+
+/// A name as a pattern asks for it: where tables have no schema, their database takes its place.
+fn in_place(table: &MapName, database: &[u8]) -> MapName {
+    let place = if table.schema.is_empty() { database } else { &table.schema };
+    MapName { schema: place.to_vec(), name: table.name.clone() }
 }
 
 /// The database of a scene, unless it is the one that only sets it up.

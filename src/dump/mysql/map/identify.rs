@@ -182,6 +182,9 @@ fn alter(mut words: Words<'_>) -> Found {
     if let Some((_, effect)) = keys.into_iter().find(|(word, _)| words.starts(&[word, "KEYS"])) {
         return Found::new(MapKind::Object, KEYS).about(Space::Relation, own).with(Weight::Prelude, effect);
     }
-    let class_of = if class == "DATABASE" { "ALTER DATABASE" } else { "ALTER" };
-    Found::new(MapKind::Object, class_of).about(space(class), own)
+    if class == "DATABASE" {
+        // Around what was made when the database had another character set.
+        return Found { weight: Weight::Nothing, ..Found::new(MapKind::Object, "ALTER DATABASE") };
+    }
+    Found::new(MapKind::Object, "ALTER").about(space(class), own)
 }
