@@ -636,6 +636,17 @@ fn dumps(of: &mut Of<'_>) {
     of.takes("custom", b"\x01\x03PGDMP\x01\x10".as_slice());
     of.takes("mysql", b"\x00-- MySQL dump 10.13\n-- Dump completed\n".as_slice());
     of.takes("mongo", [1, 2, 0x6d, 0xe2, 0x99, 0x81, 0, 0]);
+    // Of mariadb-dump 10.11, with a trigger, a routine and an event.
+    for (name, dump) in [
+        ("databases", include_bytes!("../../testdata/mysql/databases.sql").as_slice()),
+        ("ansi", include_bytes!("../../testdata/mysql/ansi.sql")),
+    ] {
+        let mut observer = Observer::new();
+        observer.push(dump);
+        assert_eq!(observer.finish().verdict, Verdict::Complete, "{name}");
+        of.takes(&format!("mysql-{name}-whole"), [&[0], dump].concat());
+        of.takes(&format!("mysql-{name}-in-pieces"), [&[3, 255, 0, 7], dump].concat());
+    }
     let mut tar = vec![b'x'; 512];
     tar[257..262].copy_from_slice(b"ustar");
     of.takes("tar", [&[1, 100], tar.as_slice()].concat());
