@@ -11,7 +11,7 @@ use vault::crypto::keys::chunk_id;
 use vault::crypto::span::SpanHasher;
 use vault::dump::{DumpKind, Observer};
 
-use crate::inputs::{DUMP_BYTES, copy_rows, insert_rows, noise};
+use crate::inputs::{DUMP_BYTES, copy_rows, insert_rows, mysqldump_rows, noise};
 use crate::world::ring;
 
 const SLAB_BYTES: usize = 1 << 20;
@@ -30,23 +30,28 @@ const LINES: usize = 61_162;
 const CUTS_OF_ROWS: usize = 229;
 const CUTS_OF_NOISE: usize = 257;
 
-fn observe(bencher: Bencher, dump: &[u8]) {
+fn observe(bencher: Bencher, dump: &[u8], kind: DumpKind) {
     bencher.counter(BytesCount::of_slice(dump)).bench(|| {
         let mut observer = Observer::new();
         dump.chunks(SLAB_BYTES).for_each(|slab| observer.push(black_box(slab)));
         let report = observer.finish();
-        assert_eq!((report.kind, report.bytes), (DumpKind::PgDump, dump.len() as u64));
+        assert_eq!((report.kind, report.bytes), (kind, dump.len() as u64));
     });
 }
 
 #[divan::bench]
 fn observe_copy_rows(bencher: Bencher) {
-    observe(bencher, &copy_rows(DUMP_BYTES));
+    observe(bencher, &copy_rows(DUMP_BYTES), DumpKind::PgDump);
 }
 
 #[divan::bench]
 fn observe_inserts(bencher: Bencher) {
-    observe(bencher, &insert_rows(DUMP_BYTES));
+    observe(bencher, &insert_rows(DUMP_BYTES), DumpKind::PgDump);
+}
+
+#[divan::bench]
+fn observe_mysqldump(bencher: Bencher) {
+    observe(bencher, &mysqldump_rows(DUMP_BYTES), DumpKind::Mysql);
 }
 
 fn cut(bencher: Bencher, dump: &[u8], expected: usize, cut: fn(&Chunker, &[u8]) -> usize) {

@@ -45,6 +45,22 @@ pub fn insert_rows(bytes: usize) -> Vec<u8> {
     dump
 }
 
+/// The same as statements of many rows, as `mysqldump` writes them.
+pub fn mysqldump_rows(bytes: usize) -> Vec<u8> {
+    let mut dump = b"-- MySQL dump 10.13  Distrib 8.0.36, for Linux (x86_64)\n--\n\n".to_vec();
+    fill(&mut dump, bytes, |row, numbers, dump| {
+        let (who, note) = (numbers.next() % 90_000, numbers.next());
+        let begins = row % ROWS_OF_A_STATEMENT == 0;
+        let ends = row % ROWS_OF_A_STATEMENT == ROWS_OF_A_STATEMENT - 1;
+        let (head, tail) = (if begins { "INSERT INTO `orders` VALUES " } else { "" }, if ends { ";\n" } else { "," });
+        write!(dump, "{head}({row},'2026-11-20','it\\'s customer {who}','{note:016x}'){tail}")
+    });
+    dump
+}
+
+/// About 1 MB, as much as `mysqldump` joins.
+const ROWS_OF_A_STATEMENT: u64 = 16_000;
+
 fn fill(dump: &mut Vec<u8>, bytes: usize, write: impl Fn(u64, &mut Numbers, &mut Vec<u8>) -> std::io::Result<()>) {
     let mut numbers = Numbers(1);
     for row in 0.. {

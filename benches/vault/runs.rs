@@ -5,7 +5,7 @@ use divan::counter::BytesCount;
 use vault::pipeline::pack::PackOptions;
 use vault::store::memory::MemoryStore;
 
-use crate::inputs::{DUMP_BYTES, copy_rows, insert_rows};
+use crate::inputs::{DUMP_BYTES, copy_rows, insert_rows, mysqldump_rows};
 use crate::world::{Outside, defaults, pack_bytes, ring, unpack_bytes};
 
 /// Long enough that starting and ending do not count.
@@ -16,6 +16,7 @@ const RUN_BYTES: usize = 16 * DUMP_BYTES;
 enum Rows {
     Copy,
     Insert,
+    Mysql,
 }
 
 /// A dump that nobody calls cut short, since it lacks its head: it is packed as raw bytes, and not observed.
@@ -23,6 +24,7 @@ fn dump_of(rows: Rows) -> Vec<u8> {
     let dump = match rows {
         Rows::Copy => copy_rows(RUN_BYTES + 100),
         Rows::Insert => insert_rows(RUN_BYTES + 100),
+        Rows::Mysql => mysqldump_rows(RUN_BYTES + 100),
     };
     [b"x", &dump[..RUN_BYTES]].concat()
 }
@@ -41,7 +43,7 @@ fn pack_first(bencher: Bencher, threads: usize) {
 }
 
 /// What observing is compared with.
-#[divan::bench(args = [Rows::Copy, Rows::Insert], sample_count = 10)]
+#[divan::bench(args = [Rows::Copy, Rows::Insert, Rows::Mysql], sample_count = 10)]
 fn unobserved_first(bencher: Bencher, rows: Rows) {
     first(bencher, 1, rows);
 }
@@ -63,7 +65,7 @@ fn pack_again(bencher: Bencher, threads: usize) {
 }
 
 /// What observing is compared with.
-#[divan::bench(args = [Rows::Copy, Rows::Insert], sample_count = 10)]
+#[divan::bench(args = [Rows::Copy, Rows::Insert, Rows::Mysql], sample_count = 10)]
 fn unobserved_again(bencher: Bencher, rows: Rows) {
     again(bencher, 1, rows);
 }

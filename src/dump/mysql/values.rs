@@ -5,7 +5,8 @@ mod tuples;
 use memchr::{memchr, memchr2};
 
 use super::syntax::{Letters, Syntax};
-use tuples::Tuples;
+use crate::dump::blocks::Registers;
+use tuples::{Pass, Tuples};
 
 /// Where the values that went by stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +33,7 @@ enum Pending {
 /// Values that are going by. They are fed from right behind `VALUES`.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Values {
+    registers: Registers,
     syntax: Syntax,
     quote: Option<u8>,
     pending: Pending,
@@ -84,8 +86,8 @@ impl Values {
         let escape = self.pending == Pending::Escape;
         let mut tuples = Tuples { inside, escape, open: self.depth == 1, rows: 0 };
         let passed = match self.syntax.escapes {
-            true => tuples.pass::<true>(bytes),
-            false => tuples.pass::<false>(bytes),
+            true => self.registers.run(Pass::<true> { tuples: &mut tuples, bytes }),
+            false => self.registers.run(Pass::<false> { tuples: &mut tuples, bytes }),
         };
         self.quote = tuples.inside.then_some(b'\'');
         self.pending = if tuples.escape { Pending::Escape } else { Pending::Nothing };

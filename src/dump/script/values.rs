@@ -6,7 +6,7 @@
 //!
 //! What outside literals is neither a value nor the end of a line is rare. Here the scanner stops, and its caller takes over.
 
-use crate::dump::blocks::{BLOCK_BYTES, below, block_at, last, odd, ones};
+use crate::dump::blocks::{BLOCK_BYTES, Block, Registers, Scan, below, block_at, last, odd, ones};
 
 /// A longer head than this, which has all the columns of a wide table, is not kept.
 const HEAD_BYTES_MAX: usize = 16_384;
@@ -17,6 +17,7 @@ const STRANGE: [u8; 2] = [b'"', b'$'];
 /// The values of a statement, and of those behind it that begin as it did.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Values {
+    registers: Registers,
     /// What the statement began with, up to its values; empty if that is not known, or the next one may not be told by it.
     head: Vec<u8>,
     /// Opening parentheses in the head that are not those of a row.
@@ -109,43 +110,7 @@ impl Values {
     /// Goes on at `from`. Of statements that begin as the one before, any number is passed in one go.
     #[inline(never)]
     pub(super) fn scan(&mut self, bytes: &[u8], from: usize) -> Passed {
-        let mut ends = Ends { from, ..Ends::default() };
-        let (mut inside, mut counted) = (self.inside, 0);
-        for base in (from..bytes.len()).step_by(BLOCK_BYTES) {
-            let block = block_at(bytes, base);
-            let literal = odd(block.is(b'\'')) ^ inside;
-            let open = block.is(b'(') & !literal;
-            let mut stops = (block.is(b'\n') | block.is_any(STRANGE)) & !literal;
-            while stops != 0 {
-                let bit = stops.trailing_zeros();
-                stops &= stops - 1;
-                let at = base + bit as usize;
-                if at < ends.from {
-                    continue;
-                }
-                let earlier = below(open, bit);
-                match self.newline(bytes, at) {
-                    Newline::Inside => {}
-                    Newline::Between => {
-                        ends = Ends {
-                            count: ends.count + 1,
-                            end: at + 1,
-                            from: at + 1 + self.head.len(),
-                            counted,
-                            earlier,
-                        }
-                    }
-                    Newline::Other => {
-                        self.inside = 0;
-                        return self.passed(at, &ends, counted + ones(earlier));
-                    }
-                }
-            }
-            counted += ones(open);
-            inside = last(literal);
-        }
-        self.inside = inside;
-        self.passed(bytes.len(), &ends, counted)
+        self.registers.run(Pass { values: self, bytes, from })
     }
 
     /// Tells parentheses that are rows from those of heads.
@@ -172,6 +137,59 @@ impl Values {
             (b')' | b'G', b';', _) if self.alike && after.starts_with(&self.head) => Newline::Between,
             _ => Newline::Other,
         }
+    }
+}
+
+/// The values go by from `from` on.
+struct Pass<'a> {
+    values: &'a mut Values,
+    bytes: &'a [u8],
+    from: usize,
+}
+
+impl Scan for Pass<'_> {
+    type Found = Passed;
+
+    #[inline(always)]
+    fn go<B: Block>(self, proof: B::Proof) -> Passed {
+        let Pass { values, bytes, from } = self;
+        let mut ends = Ends { from, ..Ends::default() };
+        let (mut inside, mut counted) = (values.inside, 0);
+        for base in (from..bytes.len()).step_by(BLOCK_BYTES) {
+            let block: B = block_at(proof, bytes, base);
+            let literal = odd(block.is(b'\'')) ^ inside;
+            let open = block.is(b'(') & !literal;
+            let mut stops = (block.is(b'\n') | block.is_any(STRANGE)) & !literal;
+            while stops != 0 {
+                let bit = stops.trailing_zeros();
+                stops &= stops - 1;
+                let at = base + bit as usize;
+                if at < ends.from {
+                    continue;
+                }
+                let earlier = below(open, bit);
+                match values.newline(bytes, at) {
+                    Newline::Inside => {}
+                    Newline::Between => {
+                        ends = Ends {
+                            count: ends.count + 1,
+                            end: at + 1,
+                            from: at + 1 + values.head.len(),
+                            counted,
+                            earlier,
+                        }
+                    }
+                    Newline::Other => {
+                        values.inside = 0;
+                        return values.passed(at, &ends, counted + ones(earlier));
+                    }
+                }
+            }
+            counted += ones(open);
+            inside = last(literal);
+        }
+        values.inside = inside;
+        values.passed(bytes.len(), &ends, counted)
     }
 }
 

@@ -38,8 +38,8 @@ const PIECES: [&str; 30] = [
 ];
 
 /// What it finds and counts, byte for byte.
-fn run(syntax: Syntax, text: &[u8], slab: usize) -> Vec<(usize, Option<bool>, u64, bool)> {
-    let (mut values, mut found, mut base) = (Values::new(syntax), Vec::new(), 0);
+fn run(registers: Registers, syntax: Syntax, text: &[u8], slab: usize) -> Vec<(usize, Option<bool>, u64, bool)> {
+    let (mut values, mut found, mut base) = (Values { registers, ..Values::new(syntax) }, Vec::new(), 0);
     for slab in text.chunks(slab) {
         let mut at = 0;
         while at < slab.len() {
@@ -68,11 +68,14 @@ proptest! {
     ) {
         let text: String = pieces.into_iter().map(|piece| PIECES[piece]).collect();
         let syntax = Syntax { escapes, ..Syntax::default() };
-        let slow = run(Syntax { letters: Letters::Japanese, ..syntax }, text.as_bytes(), slab);
+        let slow = run(Registers::Common, Syntax { letters: Letters::Japanese, ..syntax }, text.as_bytes(), slab);
         // A sign does not stop a block.
         let signs = |found: &(usize, Option<bool>, u64, bool)| found.1 == Some(false) && text.as_bytes()[found.0] == b'-' && text.as_bytes().get(found.0 + 1).is_some_and(u8::is_ascii_digit);
         let slow: Vec<_> = slow.into_iter().filter(|found| !signs(found)).collect();
-        let fast: Vec<_> = run(syntax, text.as_bytes(), slab).into_iter().filter(|found| !signs(found)).collect();
-        prop_assert_eq!(fast, slow, "{:?} in slabs of {}", text, slab);
+        for registers in [Registers::Common, Registers::default()] {
+            let fast = run(registers, syntax, text.as_bytes(), slab);
+            let fast: Vec<_> = fast.into_iter().filter(|found| !signs(found)).collect();
+            prop_assert_eq!(&fast, &slow, "{:?} in slabs of {}, {:?}", text, slab, registers);
+        }
     }
 }

@@ -28,8 +28,8 @@ impl Slow {
     }
 }
 
-fn compare(text: &[u8], cuts: &[usize]) {
-    let (mut values, mut slow) = (Values::default(), Slow::default());
+fn compare(registers: Registers, text: &[u8], cuts: &[usize]) {
+    let (mut values, mut slow) = (Values { registers, ..Values::default() }, Slow::default());
     let mut rest = text;
     for cut in cuts.iter().chain([&text.len()]) {
         let (slab, after) = rest.split_at((*cut).min(rest.len()));
@@ -74,7 +74,9 @@ proptest! {
         cuts in prop::collection::vec(1_usize..150, 0..10),
     ) {
         let text: String = pieces.into_iter().map(|piece| PIECES[piece]).collect();
-        compare(text.as_bytes(), &cuts);
+        for registers in [Registers::Common, Registers::default()] {
+            compare(registers, text.as_bytes(), &cuts);
+        }
     }
 }
 
