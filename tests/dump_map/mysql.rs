@@ -162,7 +162,7 @@ fn compare(script: &[u8], slab: usize) {
     let fast = map(script, slab);
     let shown = || String::from_utf8_lossy(script).into_owned();
     let stop = fast.last().expect("an end").offset;
-    let by_itself = [MapKind::Begin, MapKind::End, MapKind::Guard, MapKind::Stop];
+    let by_itself = [MapKind::Begin, MapKind::End, MapKind::Guard, MapKind::Version, MapKind::Stop];
     let mut left = slow.as_slice();
     for entry in fast.iter().filter(|entry| !by_itself.contains(&entry.kind)) {
         let count = left.iter().take_while(|unit| unit.end as u64 <= entry.end()).count();
