@@ -1,5 +1,7 @@
 //! age identities: read from their file, and tried on age files. What vault does not know by itself is left to the program `age`.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -19,8 +21,19 @@ const NATIVE: &str = "AGE-SECRET-KEY-";
 pub struct Identities {
     native: Vec<Identity>,
     /// The file, when something in it is for `age` or a plugin: SSH keys, hardware tokens, a file under a passphrase.
-    others: Option<PathBuf>,
+    others: Option<Others>,
 }
+
+/// What a person is asked for by `age`, and not by vault: once for each age file.
+struct Others {
+    path: PathBuf,
+    /// Whether the file is itself an age file: then it can hold identities of any kind.
+    sealed: bool,
+    /// What came of each age file.
+    tried: RefCell<HashMap<Vec<u8>, Tried>>,
+}
+
+type Tried = Result<Zeroizing<Vec<u8>>, AgeError>;
 
 impl Identities {
     /// Reads an identity file that is fit to be used with the store at `store`.
@@ -29,9 +42,12 @@ impl Identities {
     /// It cannot be read, others can read it, it lies inside the store, or holds no identity.
     pub fn read(path: &Path, store: &Path) -> Result<Identities, CliError> {
         let text = read_secret("identity file", path, store, KEY_FILE_BYTES_MAX)?;
-        let foreign = || Some(path.canonicalize().unwrap_or_else(|_| path.into()));
+        let foreign = |sealed| {
+            let path = path.canonicalize().unwrap_or_else(|_| path.into());
+            Some(Others { path, sealed, tried: RefCell::default() })
+        };
         let mut native = Vec::new();
-        let mut others = if is_age(&text) { foreign() } else { None };
+        let mut others = if is_age(&text) { foreign(true) } else { None };
         let lines = if others.is_some() { "" } else { std::str::from_utf8(&text).unwrap_or_default() };
         for (number, line) in (1..).zip(lines.lines()) {
             let line = line.trim_end_matches('\r');
@@ -44,7 +60,7 @@ impl Identities {
                     let path = path.into();
                     return Err(CliError::Identity { path, number });
                 }
-                None => others = foreign(),
+                None => others = foreign(false),
             }
         }
         if native.is_empty() && others.is_none() {
@@ -53,18 +69,25 @@ impl Identities {
         Ok(Identities { native, others })
     }
 
-    /// Opens an age file.
+    /// Opens an age file. `age` is asked only where it can know more: backups carry the same slots, and a person may have to answer.
     ///
     /// # Errors
     /// It is for somebody else, or not what it should be.
     pub fn decrypt(&self, text: &[u8]) -> Result<Zeroizing<Vec<u8>>, AgeError> {
         match (open(&self.native, text), &self.others) {
-            (Err(AgeError::NoMatch(_)), Some(file)) => {
-                let arguments = ["--decrypt".as_ref(), "--identity".as_ref(), file.as_os_str()];
-                run_age(&arguments, text)
+            (Err(AgeError::NoMatch(types)), Some(others)) if others.sealed || !types.are_known() => {
+                others.decrypt(text)
             }
             (opened, _) => opened,
         }
+    }
+}
+
+impl Others {
+    fn decrypt(&self, text: &[u8]) -> Tried {
+        let mut tried = self.tried.borrow_mut();
+        let run = || run_age(&["--decrypt".as_ref(), "--identity".as_ref(), self.path.as_os_str()], text);
+        tried.entry(text.to_vec()).or_insert_with(run).clone()
     }
 }
 

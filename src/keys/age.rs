@@ -37,6 +37,13 @@ pub enum AgeError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Types(Vec<String>);
 
+impl Types {
+    /// Whether all are kinds that vault knows: nobody else has to be asked.
+    pub fn are_known(&self) -> bool {
+        self.0.iter().all(|name| [X25519, HYBRID, SCRYPT].contains(&name.as_str()))
+    }
+}
+
 impl std::fmt::Display for Types {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let known = self.0.iter().filter(|name| [X25519, HYBRID, SCRYPT].contains(&name.as_str()));

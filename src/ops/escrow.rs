@@ -20,6 +20,7 @@ use crate::format::header::Role;
 use crate::format::manifest::Manifest;
 use crate::format::slot::Slot;
 use crate::keys::KeyError;
+use crate::keys::age::AgeError;
 use crate::keys::ring::Keyring;
 use crate::keys::slots::check_form;
 use crate::pipeline::World;
@@ -190,6 +191,8 @@ fn open_slots(manifest: &Manifest, opens: &mut OpensSlot<'_>, audit: &mut Audit)
     }
     // One that opens opens the backup, whatever became of the others.
     if found.is_some() {
+        // That `age` fails is all it says of a slot that is somebody else's.
+        failed.retain(|error| !matches!(error, RunError::Key(KeyError::Age(AgeError::Program(_)))));
         failed.iter().for_each(|error| audit.find(error, false));
     }
     let none = || failed.pop().unwrap_or(RunError::NoSlotOpens { id: manifest.id, slots: manifest.slots.len() });
