@@ -17,6 +17,8 @@ mod dumps;
 mod edges;
 #[path = "cli/escrow.rs"]
 mod escrow;
+#[path = "cli/key_check.rs"]
+mod key_check;
 #[path = "cli/keys.rs"]
 mod keys;
 #[path = "cli/kills.rs"]

@@ -95,7 +95,7 @@ pub(super) fn choose(
         Some(found) if global.guid.is_none_or(|guid| guid == found.ring.guid()) => {
             Ok((latest(store, &found.ring, teller)?.manifest.id, unlocked))
         }
-        _ => match newest_unverified(store, global.guid)? {
+        _ => match newest_unverified(store, global.guid, None)? {
             Newest::Found(id, passed_over) => {
                 tell(teller, &passed_over);
                 Ok((id, unlocked))

@@ -50,7 +50,7 @@ pub struct CheckRecord {
     pub epoch: u32,
     /// Fingerprint of the vault key.
     pub fingerprint: [u8; 16],
-    /// When each way last opened every backup that was looked at, Unix milliseconds.
+    /// When each way last opened the newest backup, Unix milliseconds.
     pub opened: BTreeMap<Way, u64>,
 }
 

@@ -1,4 +1,4 @@
-//! Check records: when each way to a vault key was last seen to open the backups (spec/check.md).
+//! Check records: when each way to a vault key was last seen to open the newest backup (spec/check.md).
 //!
 //! A record is created, never changed. The next one carries on what it says, and only then it is removed: whoever looks in between sees both.
 
@@ -18,7 +18,7 @@ use crate::pipeline::survey::Survey;
 /// What the records of one guid and epoch say.
 #[derive(Default)]
 pub struct Checks {
-    /// When each way last opened every backup that was looked at, Unix milliseconds.
+    /// When each way last opened the newest backup, Unix milliseconds.
     pub opened: BTreeMap<Way, u64>,
     /// Whether a key vouches for it. Without one, whoever can write to the store can have written it.
     pub authenticated: bool,
@@ -64,7 +64,7 @@ pub fn read(world: &World<'_>, survey: &Survey, scope: Scope, keys: Option<&Vaul
     Ok(checks)
 }
 
-/// Writes that `ways` opened every backup now, with what earlier records say of `current` ways; and removes those records.
+/// Writes that `ways` opened the newest backup now, with what earlier records say of `current` ways; and removes those records.
 ///
 /// # Errors
 /// It cannot be written, or reads back as something else. Earlier records are as they were.

@@ -145,25 +145,32 @@ pub enum Newest {
     Several(Vec<Guid>),
 }
 
-/// The newest good backup by what the manifests say.
+/// The newest good backup by what the manifests say: of the highest epoch, or of the highest up to `epoch_max`. Whoever holds an earlier key could
+/// make a newer one of that.
 ///
 /// # Errors
 /// There is none, one that is marked as shrunk stands above it, or the store cannot be read.
-pub fn newest_unverified(store: &dyn Store, guid: Option<Guid>) -> Result<Newest, RunError> {
+pub fn newest_unverified(store: &dyn Store, guid: Option<Guid>, epoch_max: Option<u32>) -> Result<Newest, RunError> {
     let entries = list(store, None, guid)?;
-    let manifests = || entries.iter().rev().filter_map(|entry| entry.standing.manifest());
-    let mut whole = manifests().filter(|manifest| manifest.verdict != Verdict::Incomplete);
-    let guids: BTreeSet<Guid> = whole.clone().map(|manifest| manifest.id.guid).collect();
+    let mut manifests: Vec<&Manifest> = entries.iter().rev().filter_map(|entry| entry.standing.manifest()).collect();
+    let is_whole = |manifest: &&&Manifest| manifest.verdict != Verdict::Incomplete;
+    let guids: BTreeSet<Guid> = manifests.iter().filter(is_whole).map(|manifest| manifest.id.guid).collect();
+    if guids.len() > 1 {
+        return Ok(Newest::Several(guids.into_iter().collect()));
+    }
+    manifests.retain(|manifest| guids.contains(&manifest.id.guid));
+    let epochs = manifests.iter().map(|manifest| manifest.epoch);
+    let epoch = epochs.filter(|epoch| epoch_max.is_none_or(|max| *epoch <= max)).max();
+    manifests.retain(|manifest| Some(manifest.epoch) == epoch);
+    let mut whole = manifests.iter().filter(is_whole);
     match whole.next() {
-        _ if guids.len() > 1 => Ok(Newest::Several(guids.into_iter().collect())),
         None => {
             let what = guid.map_or_else(|| format!("in {}", store.location()), |guid| format!("of {guid}"));
             Err(RunError::NotFound { what })
         }
         Some(newest) if newest.verdict.is_good() => {
-            let newer = manifests().take_while(|manifest| manifest.id != newest.id);
-            let newer = newer.filter(|manifest| manifest.id.guid == newest.id.guid).map(|manifest| manifest.id);
-            Ok(Newest::Found(newest.id, newer.collect()))
+            let newer = manifests.iter().take_while(|manifest| manifest.id != newest.id);
+            Ok(Newest::Found(newest.id, newer.map(|manifest| manifest.id).collect()))
         }
         Some(newest) => {
             let good = whole.find(|manifest| manifest.verdict.is_good()).map(|manifest| manifest.id);

@@ -30,7 +30,7 @@ fn a_key_file_is_checked_and_the_date_is_kept() {
         told.contains("2 looked at, all open") && told.contains("keys, MACs and the header of every part"),
         "{told}"
     );
-    assert!(told.contains("key file last opened everything: 20"), "{told}");
+    assert!(told.contains("key file last opened the newest backup: 20"), "{told}");
     assert_eq!(records(&place).len(), 1, "{:?}", place.objects());
     let again = place.ok(&["key", "check", "--index", "--probe", "3", "--max-age", "35d"], b"");
     assert!(again.contains("0 seconds ago") || again.contains("second"), "{again}");

@@ -26,8 +26,8 @@ EXIT STATUS
 pub(super) const EXIT_CHECK: &str = "\
 EXIT STATUS
   0 everything opens, as far as it was looked at: the last line says how far
-  3 so it does, and something is to be seen to: a slot that nobody has checked for longer than --max-age,
-    a catalogue, a check that could not be recorded
+  3 so it does, and something is to be seen to: a slot that nobody has checked for longer than --max-age, or that was
+    removed and is still in backups, a newer backup of an earlier epoch, a catalogue, a check that could not be recorded
   17 a backup would not open   2 usage   10 no such backup or store
   12, 13, 18, 19 the key file that was given cannot be used   16 the store cannot be read";
 

@@ -1,5 +1,6 @@
 //! `vault key check`: would what is in escrow open the backups? In kilobytes (spec/check.md).
 
+mod dates;
 mod metrics;
 mod tell;
 mod vouch;
@@ -7,6 +8,7 @@ mod vouch;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use self::dates::{Dates, Looked, dates};
 use crate::base::failure::FailureClass;
 use crate::base::id::{BackupId, Guid};
 use crate::cli::args::Global;
@@ -18,12 +20,11 @@ use crate::cli::secrets::{Ask, Way as Source, find, read_key_file};
 use crate::cli::unlock::Opener as SlotOpener;
 use crate::cli::world::{Outside, SystemClock, Teller, open_store};
 use crate::crypto::kdf::Scope;
-use crate::crypto::keys::VaultKeys;
 use crate::format::check_record::Way;
+use crate::format::manifest::Manifest;
 use crate::format::slot::Slot;
 use crate::keys::KeyError;
 use crate::keys::ring::Keyring;
-use crate::ops::checks::{self, Checks};
 use crate::ops::escrow::{Audit, Depth, Opener, audit};
 use crate::ops::list::{Newest, newest_unverified, resolve};
 use crate::pipeline::World;
@@ -44,16 +45,21 @@ struct Database {
     guid: Guid,
     /// Oldest first.
     audits: Vec<Audit>,
-    /// Every way to the key of the newest backup, and when it was last seen to open it.
-    ways: BTreeMap<Way, Option<u64>>,
-    /// Whether a key vouches for these times.
-    authenticated: bool,
+    /// When each way was last seen to open the newest backup, by epoch.
+    dates: Vec<Dates>,
     /// Backups that opened with a key for which nothing vouches.
     unvouched: BTreeSet<BackupId>,
-    /// Epoch and generation of the slots in the key file that was given.
-    of_key_file: Option<(u32, u64)>,
+    /// The slots in the key file that was given.
+    of_key_file: Option<SlotsOfNow>,
     /// Bytes that were read for all this, records included.
     bytes_read: u64,
+}
+
+/// The slots that every backup of an epoch should have.
+struct SlotsOfNow {
+    epoch: u32,
+    generation: u64,
+    ids: BTreeSet<[u8; 4]>,
 }
 
 /// What is to be looked at.
@@ -122,13 +128,13 @@ fn given(global: &Global, command: &Check, store: &dyn Store, teller: &Teller) -
 
 /// The listing of the store, and the backups that are meant.
 fn subjects(global: &Global, store: &dyn Store, command: &Check, given: &Given) -> Result<Subjects, CliError> {
-    let of_key = match given {
-        Given::KeyFile(ring) => Some(ring.guid()),
-        Given::Nothing | Given::Slots(_) => None,
+    let (of_key, epoch) = match given {
+        Given::KeyFile(ring) => (Some(ring.guid()), Some(ring.newest().pack.scope.epoch)),
+        Given::Nothing | Given::Slots(_) => (None, None),
     };
     let only = match command.backup.as_deref() {
         None => None,
-        Some(LATEST) => match newest_unverified(store, global.guid.or(of_key))? {
+        Some(LATEST) => match newest_unverified(store, global.guid.or(of_key), epoch)? {
             Newest::Found(id, _) => Some(id),
             Newest::Several(guids) => return Err(CliError::WhichGuid(guids)),
         },
@@ -195,88 +201,19 @@ impl Run<'_> {
         if audits.is_empty() {
             return Ok(None);
         }
-        let newest = newest(world.store, survey, guid, &audits)?;
-        let (ways, authenticated) = match newest {
-            Some(newest) => {
-                let all_open = unvouched.is_empty() && audits.iter().all(|audit| !audit.failed() && audit.level > 0);
-                // A key that anybody can have made vouches for no record.
-                let keys = keys_of(newest, given).filter(|_| !unvouched.contains(&newest.id));
-                let checks = remember(world, survey, newest, keys, all_open && !command.no_record)?;
-                (last_opened(newest, &checks), checks.authenticated)
-            }
-            None => (BTreeMap::new(), false),
-        };
+        let looked = Looked { guid, ids, audits: &audits, unvouched: &unvouched, given };
+        let dates = dates(world, survey, &looked, !command.no_record)?;
         let of_key_file = match given {
-            Given::KeyFile(ring) => Some((ring.newest().pack.scope.epoch, ring.generation)),
+            Given::KeyFile(ring) => Some(SlotsOfNow {
+                epoch: ring.newest().pack.scope.epoch,
+                generation: ring.generation,
+                ids: ring.slots.iter().map(|slot| slot.id).collect(),
+            }),
             Given::Nothing | Given::Slots(_) => None,
         };
         let bytes_read = counting.bytes() - began;
-        Ok(Some(Database { guid, audits, ways, authenticated, unvouched, of_key_file, bytes_read }))
+        Ok(Some(Database { guid, audits, dates, unvouched, of_key_file, bytes_read }))
     }
-}
-
-/// The audit of the newest backup of a database, when it is among them.
-fn newest<'a>(
-    store: &dyn Store,
-    survey: &Survey,
-    guid: Guid,
-    audits: &'a [Audit],
-) -> Result<Option<&'a Audit>, RunError> {
-    for id in survey.with_manifest().filter(|id| id.guid == guid) {
-        match audits.iter().find(|audit| audit.id == id) {
-            None if survey.owner(store, &id)? == Owner::Vault => return Ok(None),
-            None => {}
-            newest => return Ok(newest),
-        }
-    }
-    Ok(None)
-}
-
-/// The keys that the newest backup opened with.
-fn keys_of<'k>(newest: &'k Audit, given: &'k Given) -> Option<&'k VaultKeys> {
-    let manifest = newest.manifest.as_ref().filter(|_| newest.level > 0)?;
-    match given {
-        Given::KeyFile(ring) => ring.of_epoch(manifest.epoch).ok(),
-        Given::Nothing | Given::Slots(_) => newest.keys.as_ref(),
-    }
-}
-
-/// Reads what earlier checks found, and adds this one when everything opened.
-fn remember(
-    world: &World<'_>,
-    survey: &Survey,
-    newest: &Audit,
-    keys: Option<&VaultKeys>,
-    all_open: bool,
-) -> Result<Checks, CliError> {
-    let Some(manifest) = &newest.manifest else {
-        return Ok(Checks::default());
-    };
-    let scope = Scope { guid: newest.id.guid, epoch: manifest.epoch };
-    let mut checks = checks::read(world, survey, scope, keys)?;
-    if let (Some(keys), true) = (keys, all_open) {
-        let slots = |ids: &[[u8; 4]]| ids.iter().map(|id| Way::Slot(*id)).collect::<BTreeSet<Way>>();
-        let mut ways = slots(&newest.opened);
-        if ways.is_empty() {
-            ways.insert(Way::KeyFile);
-        }
-        let mut current = slots(&manifest.slots.iter().map(|slot| slot.id).collect::<Vec<_>>());
-        current.insert(Way::KeyFile);
-        if let Err(error) = checks::write(world, keys, &mut checks, &ways, &current) {
-            world.observer.warn(&format!("the store does not keep that this was checked: {error}"));
-        }
-    }
-    Ok(checks)
-}
-
-/// Every slot of the newest backup, and when it last opened; a backup without slots is opened by a key file.
-fn last_opened(newest: &Audit, checks: &Checks) -> BTreeMap<Way, Option<u64>> {
-    let slots = newest.manifest.iter().flat_map(|manifest| &manifest.slots).map(|slot| Way::Slot(slot.id));
-    let mut ways: BTreeSet<Way> = slots.collect();
-    if ways.is_empty() || checks.opened.contains_key(&Way::KeyFile) {
-        ways.insert(Way::KeyFile);
-    }
-    ways.into_iter().map(|way| (way, checks.opened.get(&way).copied())).collect()
 }
 
 /// How far the clocks of two machines may differ, milliseconds.
@@ -288,8 +225,47 @@ const fn is_ahead(last: u64, now: u64) -> bool {
 }
 
 impl Database {
-    /// Whether that way has not been seen to open the newest backup for longer than it may, or at a time that nobody can have seen.
-    fn is_overdue(&self, command: &Check, last: Option<u64>, now: u64) -> bool {
+    /// The epoch whose ways have to be tried.
+    fn current(&self) -> Option<&Dates> {
+        self.dates.iter().find(|dates| dates.current)
+    }
+
+    /// Every way, with what is known of its epoch.
+    fn ways(&self) -> impl Iterator<Item = (&Dates, &Way, Option<u64>)> {
+        self.dates.iter().flat_map(|dates| dates.ways.iter().map(move |(way, last)| (dates, way, *last)))
+    }
+
+    /// An earlier epoch with a backup that is newer than every one of the current.
+    fn on_top(&self) -> Option<&Dates> {
+        let current = self.current()?;
+        let mut earlier = self.dates.iter().filter(|dates| dates.epoch < current.epoch);
+        earlier.find(|dates| dates.newest.timestamp > current.newest.timestamp)
+    }
+
+    /// Slots that backups of the current epoch have and should not, and how many have each.
+    fn removed(&self) -> BTreeMap<[u8; 4], usize> {
+        let epoch = self.current().map(|dates| dates.epoch);
+        let newest = epoch.map_or(0, |epoch| self.newest_generation(epoch));
+        let all = self.audits.iter().filter_map(|audit| audit.manifest.as_ref());
+        let manifests: Vec<&Manifest> = all.filter(|manifest| Some(manifest.epoch) == epoch).collect();
+        let key_file = self.of_key_file.iter().filter(|key| Some(key.epoch) == epoch && key.generation == newest);
+        let mut now: BTreeSet<[u8; 4]> = key_file.flat_map(|key| &key.ids).copied().collect();
+        let kept = manifests.iter().filter(|manifest| manifest.generation == newest);
+        now.extend(kept.flat_map(|manifest| &manifest.slots).map(|slot| slot.id));
+        let mut removed = BTreeMap::new();
+        let old = manifests.iter().filter(|manifest| manifest.generation < newest);
+        for slot in old.flat_map(|manifest| &manifest.slots).filter(|slot| !now.contains(&slot.id)) {
+            *removed.entry(slot.id).or_insert(0) += 1;
+        }
+        removed
+    }
+
+    /// Whether a way of the current epoch has not been seen to open the newest backup for longer than it may, or at a time that nobody can
+    /// have seen. Ways to an earlier key need not be tried.
+    fn is_overdue(&self, command: &Check, dates: &Dates, last: Option<u64>, now: u64) -> bool {
+        if !dates.current {
+            return false;
+        }
         if last.is_some_and(|last| is_ahead(last, now)) {
             return true;
         }
@@ -301,14 +277,16 @@ impl Database {
     fn newest_generation(&self, epoch: u32) -> u64 {
         let manifests = self.audits.iter().filter_map(|audit| audit.manifest.as_ref());
         let of_store = manifests.filter(|manifest| manifest.epoch == epoch).map(|manifest| manifest.generation);
-        let of_key_file = self.of_key_file.filter(|(of, _)| *of == epoch).map(|(_, generation)| generation);
+        let of_key_file = self.of_key_file.iter().filter(|key| key.epoch == epoch).map(|key| key.generation);
         of_store.chain(of_key_file).max().unwrap_or(0)
     }
 
     /// Whether there is something that a person should see to, though every backup opens as far as it was looked at.
     fn is_doubtful(&self, command: &Check, now: u64) -> bool {
         let findings = !self.unvouched.is_empty() || self.audits.iter().any(|audit| !audit.findings.is_empty());
-        findings || self.two_keys().is_some() || self.ways.values().any(|last| self.is_overdue(command, *last, now))
+        let slots = self.on_top().is_some() || !self.removed().is_empty();
+        let overdue = self.ways().any(|(dates, _, last)| self.is_overdue(command, dates, last, now));
+        findings || slots || overdue || self.two_keys().is_some()
     }
 
     /// An epoch under which backups show two fingerprints: one of them is not what it says.

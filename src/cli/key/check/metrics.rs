@@ -50,14 +50,15 @@ fn text(databases: &[Database], now: u64) -> String {
     let name = "vault_escrow_verified_timestamp_seconds";
     let _ = writeln!(
         text,
-        "# HELP {name} When a slot or key file last opened every backup; 0 for never, or for a time to come."
+        "# HELP {name} When a slot or key file last opened the newest backup of its epoch; 0 for never, or for a time to come."
     );
     let _ = writeln!(text, "# TYPE {name} gauge");
     for database in databases {
-        for (way, last) in &database.ways {
+        for (dates, way, last) in database.ways() {
             let last = seconds(last.filter(|last| !is_ahead(*last, now)).unwrap_or(0));
-            let (guid, authenticated) = (database.guid, u8::from(database.authenticated));
-            let _ = writeln!(text, "{name}{{guid=\"{guid}\",way=\"{way}\",authenticated=\"{authenticated}\"}} {last}");
+            let (guid, epoch, authenticated) = (database.guid, dates.epoch, u8::from(dates.authenticated));
+            let labels = format!("guid=\"{guid}\",epoch=\"{epoch}\",way=\"{way}\",authenticated=\"{authenticated}\"");
+            let _ = writeln!(text, "{name}{{{labels}}} {last}");
         }
     }
     text

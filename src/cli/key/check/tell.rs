@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::dates::Dates;
 use super::{Database, is_ahead};
 use crate::base::bytes::to_hex;
 use crate::base::time::rfc3339;
@@ -138,51 +139,81 @@ fn remarks(command: &Check, database: &Database, now: u64) -> Vec<String> {
             "  backups of epoch {epoch} show two fingerprints: one of them is forged, or of another key"
         ));
     }
-    for (way, last) in &database.ways {
-        let name = match way {
-            Way::KeyFile => "key file".to_owned(),
-            Way::Slot(_) => format!("slot {way}"),
-        };
-        let when = last.map_or("never".to_owned(), |last| format!("{}, {}", rfc3339(last), age(last, now)));
-        let ahead = last.is_some_and(|last| is_ahead(last, now));
-        let trust = if ahead {
-            " (that is yet to come, and says nothing)"
-        } else if database.authenticated || last.is_none() {
-            ""
-        } else {
-            " (unauthenticated: no key vouches for it)"
-        };
-        let overdue = if database.is_overdue(command, *last, now) { ": OVERDUE" } else { "" };
-        lines.push(format!("  {name} last opened everything: {when}{trust}{overdue}"));
-    }
+    lines.extend(on_top(database));
+    lines.extend(database.ways().map(|(dates, way, last)| way_text(database, dates, way, last, command, now)));
     lines
 }
 
+/// What whoever holds an earlier key can make at any time.
+fn on_top(database: &Database) -> Option<String> {
+    let (earlier, current) = (database.on_top()?, database.current()?);
+    let (newest, epoch) = (earlier.newest, earlier.epoch);
+    let told = format!("  {newest}, of epoch {epoch}, is newer than every backup of epoch {}", current.epoch);
+    Some(told + ": somebody packs with the earlier key")
+}
+
+/// When a way was last seen to work.
+fn way_text(database: &Database, dates: &Dates, way: &Way, last: Option<u64>, command: &Check, now: u64) -> String {
+    let name = match way {
+        Way::KeyFile => "key file".to_owned(),
+        Way::Slot(_) => format!("slot {way}"),
+    };
+    let (of, newest) = match database.dates.len() {
+        1 => (String::new(), "the newest backup"),
+        _ => (format!(" (epoch {})", dates.epoch), "the newest backup of its epoch"),
+    };
+    let when = last.map_or("never".to_owned(), |last| format!("{}, {}", rfc3339(last), age(last, now)));
+    let trust = if last.is_some_and(|last| is_ahead(last, now)) {
+        " (that is yet to come, and says nothing)"
+    } else if dates.authenticated || last.is_none() {
+        ""
+    } else {
+        " (unauthenticated: no key vouches for it)"
+    };
+    let overdue = if database.is_overdue(command, dates, last, now) { ": OVERDUE" } else { "" };
+    format!("  {name}{of} last opened {newest}: {when}{trust}{overdue}")
+}
+
 /// Which backups a change of the slots has not reached.
-fn behind(database: &Database) -> Option<String> {
+fn behind(database: &Database) -> Vec<String> {
     let manifests = database.audits.iter().filter_map(|audit| audit.manifest.as_ref());
     let old = manifests.filter(|manifest| manifest.generation < database.newest_generation(manifest.epoch)).count();
-    let all = database.audits.len();
-    let line = format!(
-        "  {old} of {all} backups have slots of an earlier generation, and open with what was removed since: `vault key rewrap`"
-    );
-    (old > 0).then_some(line)
+    let have = |count: usize| if count == 1 { "has" } else { "have" };
+    let mut lines = Vec::new();
+    if old > 0 {
+        let all = database.audits.len();
+        lines
+            .push(format!("  {old} of {all} backups {} slots of an earlier generation: `vault key rewrap`", have(old)));
+    }
+    for (id, count) in database.removed() {
+        let backups = if count == 1 { "backup" } else { "backups" };
+        let slot = to_hex(&id);
+        lines.push(format!(
+            "  slot {slot} was removed, and {count} {backups} {} it still: `vault key rewrap`",
+            have(count)
+        ));
+    }
+    lines
 }
 
 fn document(command: &Check, databases: &[Database], read: u64, now: u64) -> Value {
     let backups = databases.iter().flat_map(|database| database.audits.iter().map(|audit| backup(database, audit)));
     let ways = databases.iter().map(|database| {
-        let ways = database.ways.iter().map(|(way, last)| {
+        let ways = database.ways().map(|(dates, way, last)| {
             json!({
+                "epoch": dates.epoch,
                 "way": way.to_string(),
+                "authenticated": dates.authenticated,
                 "last_opened": last.map(rfc3339),
-                "overdue": database.is_overdue(command, *last, now),
+                "overdue": database.is_overdue(command, dates, last, now),
             })
         });
         json!({
             "guid": database.guid.to_string(),
-            "authenticated": database.authenticated,
+            "authenticated": database.current().is_some_and(|dates| dates.authenticated),
             "two_keys": database.two_keys().is_some(),
+            "earlier_epoch_on_top": database.on_top().map(|dates| dates.newest.to_string()),
+            "removed_slots": database.removed().keys().map(|id| to_hex(id)).collect::<Vec<_>>(),
             "bytes_read": database.bytes_read,
             "ways": ways.collect::<Vec<_>>(),
         })
