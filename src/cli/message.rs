@@ -249,6 +249,9 @@ pub enum CliError {
     /// There is a file already.
     #[error("`{}` exists already", .0.display())]
     FileExists(PathBuf),
+    /// There is a file already, which may be a key.
+    #[error("`{}` exists already", .0.display())]
+    SecretExists(PathBuf),
     /// It is something that cannot be replaced by a file.
     #[error("`{}` is not a regular file", .0.display())]
     NotAFile(PathBuf),
@@ -311,7 +314,7 @@ impl CliError {
             CliError::WrongPassphrase | CliError::NoSlots | CliError::OnlyParts | CliError::OtherGuid { .. } => {
                 FailureClass::WrongKey
             }
-            CliError::FileExists(_) => FailureClass::Exists,
+            CliError::FileExists(_) | CliError::SecretExists(_) => FailureClass::Exists,
             CliError::Prompt(error) if error.kind() == io::ErrorKind::Interrupted => FailureClass::Interrupted,
             CliError::Report(error) if error.kind() == io::ErrorKind::BrokenPipe => FailureClass::Pipe,
             CliError::FileWrite { .. }

@@ -2,9 +2,9 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use crate::place::{Place, run};
+use crate::place::{Place, names, run};
 
 /// A file of what somebody typed.
 fn typed(place: &Place, name: &str, text: &str) {
@@ -153,11 +153,16 @@ fn what_cannot_be_put_on_paper_is_said_so() {
     run(place.command(&more), b"").fails("threshold", 2, "3 shares cannot be needed of 2");
     for arguments in [
         &["key", "export"][..],
+        &["key", "export", "--epoch", "1"],
+        &["key", "export", "-o", "sheet"],
+        &["key", "export", "--svg", "code.svg"],
         &["key", "export", "--shares", "3"],
         &["key", "export", "--shares", "17", "--threshold", "2"],
     ] {
-        assert_eq!(run(place.command(arguments), b"").code, Some(2), "{arguments:?}");
+        let ran = run(place.command(arguments), b"");
+        assert!(ran.code == Some(2) && ran.out.is_empty(), "{arguments:?}: {}", ran.err);
     }
+    assert_eq!(names(place.dir.path()), ["key"], "something was exported that nobody asked for");
     run(place.command(&["key", "export", "--paper", "--epoch", "2"]), b"").fails("epoch", 12, "the key file `");
     place.ok(&["key", "pack-only", "-o", "host.key"], b"");
     let host = ["key", "export", "--paper", "--key-file", "host.key"];
@@ -175,6 +180,33 @@ fn what_cannot_be_put_on_paper_is_said_so() {
     let (code, shown) = crate::terminals::on_terminal(&place, "$VAULT key export --paper --key-file key", &[]);
     assert_eq!(code, Some(2), "{shown}");
     assert!(shown.contains("refusing to write a key to the terminal") && !shown.contains("VAULT-KEY-1"), "{shown}");
+}
+
+/// The code is the key: none may lie about that nobody was told of.
+#[test]
+fn a_refused_export_leaves_no_code_behind() {
+    let place = Place::with_key();
+    typed(&place, "sheet", "an earlier one");
+    fs::create_dir(place.store()).unwrap();
+    let export = ["key", "export", "--paper", "--svg", "code.svg"];
+    let to = |more: &[&str]| run(place.command(&[&export[..], more].concat()), b"");
+    let refused = to(&["-o", "sheet"]);
+    refused.fails("the sheet exists", 11, "`sheet` exists already");
+    assert!(!refused.err.contains("--force"), "nothing replaces a sheet: {}", refused.err);
+    to(&["-o", "code.svg"]).fails("both in one", 11, "`code.svg` exists already");
+    to(&["-o", "store/sheet"]).fails("store", 2, "the key `");
+    to(&["-o", "no/sheet"]).fails("no directory", 1, "cannot write `no/sheet`: ");
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let status = place.command(&export).stdout(full).stderr(Stdio::null()).status().unwrap();
+    assert_eq!(status.code(), Some(1));
+    let shell = "$VAULT key export --paper --svg code.svg --key-file key";
+    let (code, shown) = crate::terminals::on_terminal(&place, shell, &[]);
+    assert!(code == Some(2) && shown.contains("refusing to write a key"), "{shown}");
+    assert!(!place.path("code.svg").exists(), "the key is left in code.svg");
+    // And the other way round.
+    let taken = run(place.command(&["key", "export", "--paper", "--svg", "sheet", "-o", "new"]), b"");
+    taken.fails("the code exists", 11, "`sheet` exists already");
+    assert!(!place.path("new").exists() && fs::read(place.path("sheet")).unwrap() == b"an earlier one");
 }
 
 /// A database that was begun with a passphrase, or of which an identity is left, gets a key file; and what is not in it is said.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 
 use super::Kdf;
 use super::help::{
@@ -139,7 +139,9 @@ pub struct Check {
 
 /// `vault key export`.
 #[derive(Args)]
-#[group(id = "form", required = true, args = ["paper", "shares", "as_file"])]
+// The group that is derived would be one of all options, so that any of them would ask for a sheet.
+#[group(skip)]
+#[command(group = ArgGroup::new("form").required(true).args(["paper", "shares", "as_file"]))]
 pub struct Export {
     /// One sheet with the whole key.
     #[arg(long)]

@@ -11,7 +11,7 @@ use crate::base::failure::FailureClass;
 use crate::base::time::rfc3339;
 use crate::cli::args::Global;
 use crate::cli::args::key::Export;
-use crate::cli::key::place::{create, deliver};
+use crate::cli::key::place::{create, deliver, may_deliver};
 use crate::cli::message::CliError;
 use crate::cli::report;
 use crate::cli::unlock::{Held, hold};
@@ -43,10 +43,16 @@ pub fn run(global: &Global, command: &Export) -> Result<Option<FailureClass>, Cl
         }
         _ => ("key", key_sheet(&held, &line(key))?),
     };
+    let output = command.output.as_deref();
+    // Before a code is on disk that has to be removed again.
+    may_deliver(global, what, output)?;
     if let Some(path) = &command.svg {
         create(global, "code", path, &svg_of(&line(key))?)?;
     }
-    deliver(global, what, command.output.as_deref(), &text)?;
+    deliver(global, what, output, &text).inspect_err(|_| {
+        // The code is the key, and nobody is told that it is there.
+        let _ = command.svg.as_ref().map(std::fs::remove_file);
+    })?;
     let exported = if command.as_file { in_file(command, &held) } else { vec![key] };
     let missing = held.others.iter().filter(|other| !exported.iter().any(|key| key.scope == other.scope));
     let missing: Vec<u32> = missing.map(|key| key.scope.epoch).collect();
@@ -57,7 +63,7 @@ pub fn run(global: &Global, command: &Export) -> Result<Option<FailureClass>, Cl
             list(&missing)
         ));
     }
-    match command.output.as_deref() {
+    match output {
         Some(path) if path != Path::new("-") => tell(global, command, path, &exported, &missing)?,
         _ => {}
     }

@@ -26,14 +26,29 @@ pub fn new_key_file(global: &Global) -> Result<PathBuf, CliError> {
     Ok(path)
 }
 
+/// Whether a secret may go where [`deliver`] would write it.
+///
+/// # Errors
+/// There is such a file, it would lie inside the store, or standard output is a terminal.
+pub fn may_deliver(global: &Global, what: &'static str, output: Option<&Path>) -> Result<(), CliError> {
+    match output {
+        Some(path) if path != Path::new("-") => match path.symlink_metadata() {
+            Ok(_) => Err(CliError::SecretExists(path.into())),
+            Err(_) => refuse_in_store(global, what, path),
+        },
+        None if std::io::stdout().is_terminal() => Err(CliError::SecretToTerminal(what)),
+        _ => Ok(()),
+    }
+}
+
 /// Writes a secret to a new file of its owner's; or to standard output, which is a terminal only when `-` asks for it.
 ///
 /// # Errors
 /// There is such a file, it would lie inside the store, it cannot be written, or standard output is a terminal.
 pub fn deliver(global: &Global, what: &'static str, output: Option<&Path>, text: &str) -> Result<(), CliError> {
+    may_deliver(global, what, output)?;
     match output {
         Some(path) if path != Path::new("-") => create(global, what, path, text),
-        None if std::io::stdout().is_terminal() => Err(CliError::SecretToTerminal(what)),
         _ => {
             // Past the buffer of the standard library, where a copy would stay.
             let out = std::io::stdout().as_fd().try_clone_to_owned().map(File::from);
@@ -49,7 +64,7 @@ pub fn deliver(global: &Global, what: &'static str, output: Option<&Path>, text:
 pub fn create(global: &Global, what: &'static str, path: &Path, text: &str) -> Result<(), CliError> {
     refuse_in_store(global, what, path)?;
     write_secret(path, text.as_bytes()).map_err(|reason| match reason.kind() {
-        ErrorKind::AlreadyExists => CliError::FileExists(path.into()),
+        ErrorKind::AlreadyExists => CliError::SecretExists(path.into()),
         _ => CliError::FileWrite { path: path.into(), reason },
     })
 }

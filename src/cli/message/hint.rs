@@ -135,7 +135,8 @@ fn hint_of_command(error: &CliError) -> Option<&'static str> {
         }
         CliError::SecretToTerminal(_) => "use `-o FILE` or a pipe; `-o -` writes it here all the same",
         CliError::OutputInStore(_) => "name a file elsewhere: whoever gets a copy of the store must not get the dump",
-        CliError::FileExists(_) => "name another file; `vault unpack --force` replaces one, `vault key new` never does",
+        CliError::FileExists(_) => "name another file; `vault unpack --force` replaces one",
+        CliError::SecretExists(_) => "name another file: what may be a key is never overwritten",
         CliError::ArchiveIsTerminal => "pipe the archive in, or name its files with `--files`",
         CliError::ArchiveNotAFile(_) => "send it to standard input, and name `-` instead of files",
         CliError::NotAFile(_) => "redirect standard output to it instead",
