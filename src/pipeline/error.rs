@@ -3,7 +3,7 @@
 use crate::archive::ArchiveError;
 use crate::archive::section::SectionError;
 use crate::base::failure::FailureClass;
-use crate::base::id::BackupId;
+use crate::base::id::{BackupId, Guid};
 use crate::base::time::rfc3339;
 use crate::chunk::compress::ZstdError;
 use crate::format::manifest::Verdict;
@@ -41,6 +41,16 @@ pub enum RunError {
     NotFound {
         /// What was asked for.
         what: String,
+    },
+    /// The key that is at hand opens none of those that are there.
+    #[error("there is no backup of {guid} {held}")]
+    NoneOfKey {
+        /// The database of the key.
+        guid: Guid,
+        /// Of what the key is, and what the store holds instead.
+        held: String,
+        /// Whether it holds backups of the same database, of earlier epochs.
+        earlier: bool,
     },
     /// Several backups match.
     #[error("{} backups match: {}", found.len(), found.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
@@ -208,7 +218,7 @@ impl RunError {
             RunError::Archive(source) => source.class(),
             RunError::Key(source) => source.class(),
             RunError::NoSlotOpens { .. } => FailureClass::WrongKey,
-            RunError::NotFound { .. } | RunError::Legacy { .. } => FailureClass::NotFound,
+            RunError::NotFound { .. } | RunError::NoneOfKey { .. } | RunError::Legacy { .. } => FailureClass::NotFound,
             RunError::Ambiguous { .. } | RunError::Doubtful { .. } | RunError::NotShrunk { .. } => FailureClass::Usage,
             RunError::Generation { .. } | RunError::NoMap { .. } | RunError::Option(_) => FailureClass::Usage,
             RunError::Missing { .. } => FailureClass::Missing,

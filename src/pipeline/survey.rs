@@ -5,12 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::archive::manifest::{OpenManifest, open};
 use crate::base::id::{BackupId, Guid, ObjectName};
 use crate::base::limits::MANIFEST_BYTES_MAX;
+use crate::crypto::keys::Fingerprint;
 use crate::format::header::MAGIC;
 use crate::format::json::{self, Json};
-use crate::format::manifest::{Verdict, is_ours};
+use crate::format::manifest::{Manifest, Verdict, is_ours};
 use crate::keys::ring::Keyring;
 use crate::pipeline::error::RunError;
 use crate::pipeline::port::{Store, StoreError};
+
+/// How many other databases are named when there is no backup of the one that is meant: as many as fit on a screen.
+const OTHERS_MAX: usize = 8;
 
 /// The objects of one id.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -170,7 +174,7 @@ pub fn open_manifest(store: &dyn Store, id: &BackupId, ring: &Keyring) -> Result
         return Err(RunError::Legacy { id: id.to_string() });
     }
     let name = id.manifest_name();
-    let unverified = crate::format::manifest::Manifest::parse(id, &text);
+    let unverified = Manifest::parse(id, &text);
     let epoch = unverified.map_err(crate::archive::ArchiveError::format(&name))?.manifest.epoch;
     let keys = match ring.of_epoch(epoch) {
         Ok(keys) => keys,
@@ -197,7 +201,7 @@ pub struct Latest {
 /// There is none, the newest one does not verify, or it is marked as shrunk.
 pub fn latest(store: &dyn Store, ring: &Keyring) -> Result<Latest, RunError> {
     let survey = Survey::take(store, &format!("{}-", ring.guid()))?;
-    let (mut shrunk, mut passed_over) = (None, Vec::new());
+    let (mut shrunk, mut passed_over, mut earlier) = (None, Vec::new(), 0);
     for id in survey.with_manifest() {
         let open = match open_manifest(store, &id, ring) {
             Ok(open) => open,
@@ -208,6 +212,7 @@ pub fn latest(store: &dyn Store, ring: &Keyring) -> Result<Latest, RunError> {
         };
         // A leaked key of an earlier epoch could forge a newer backup of it.
         if open.manifest.epoch != ring.newest().pack.scope.epoch {
+            earlier += 1;
             continue;
         }
         match (open.manifest.verdict, shrunk) {
@@ -221,7 +226,32 @@ pub fn latest(store: &dyn Store, ring: &Keyring) -> Result<Latest, RunError> {
     }
     Err(match shrunk {
         Some(id) => RunError::Doubtful { id, good: None },
-        None if passed_over.is_empty() => RunError::NotFound { what: format!("of {}", ring.guid()) },
+        None if passed_over.is_empty() => none_of(store, ring, earlier)?,
         None => RunError::NotFound { what: format!("of {} whose dump is whole", ring.guid()) },
     })
+}
+
+/// There is no backup of the newest key of a ring: says what is there instead, `earlier` backups of earlier epochs or those of other databases.
+fn none_of(store: &dyn Store, ring: &Keyring, earlier: usize) -> Result<RunError, RunError> {
+    let (guid, epoch) = (ring.guid(), ring.newest().pack.scope.epoch);
+    if earlier > 0 {
+        let held = format!("of epoch {epoch}, and {earlier} of earlier epochs");
+        return Ok(RunError::NoneOfKey { guid, held, earlier: true });
+    }
+    let survey = Survey::take(store, "")?;
+    let mut others: BTreeMap<Guid, String> = BTreeMap::new();
+    for id in survey.with_manifest().filter(|id| id.guid != guid) {
+        if others.len() < OTHERS_MAX && !others.contains_key(&id.guid) {
+            // What nobody verified is enough to tell a mix-up; what cannot be read tells nothing.
+            if let Ok(unverified) = Manifest::parse(&id, &read_manifest(store, &id)?) {
+                others.insert(id.guid, format!("{} (key {})", id.guid, Fingerprint(unverified.manifest.fingerprint)));
+            }
+        }
+    }
+    if others.is_empty() {
+        return Ok(RunError::NotFound { what: format!("of {guid}") });
+    }
+    let others: Vec<String> = others.into_values().collect();
+    let held = format!("(key {}); the store holds those of {}", ring.newest().pack.fingerprint, others.join(", "));
+    Ok(RunError::NoneOfKey { guid, held, earlier: false })
 }

@@ -190,6 +190,10 @@ pub(super) fn hint_of_run(error: &RunError) -> Option<String> {
         RunError::NotFound { .. } => {
             "`vault list` shows the backups; when its parts are there and only the manifest is lost, see `vault rebuild-manifest`"
         }
+        RunError::NoneOfKey { earlier: true, .. } => {
+            "name one by its id, which `vault list` shows, or pack one with the new key"
+        }
+        RunError::NoneOfKey { .. } => "give the key of that database, or name the store of this one with `--store`",
         RunError::NoSlotOpens { .. } => "try another passphrase, identity or key file; `vault show` lists the slots",
         RunError::Ambiguous { .. } => "give more of the id",
         RunError::Missing { .. } => {
