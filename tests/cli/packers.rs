@@ -114,8 +114,7 @@ fn a_host_changes_no_slots() {
     let slot = slots["slots"][0]["id"].as_str().unwrap();
     let mut tried = 0;
     for arguments in [
-        ["key", "list"].as_slice(),
-        &["key", "add", "--recipient", X25519],
+        ["key", "add", "--recipient", X25519].as_slice(),
         &["key", "add", "--recipient", X25519, "--rewrap"],
         &["key", "remove", slot],
         &["key", "remove", slot, "--rewrap"],
@@ -131,7 +130,7 @@ fn a_host_changes_no_slots() {
         assert!(ran.out.is_empty(), "{ran:?}");
         tried += 1;
     }
-    assert_eq!(tried, 9);
+    assert_eq!(tried, 8);
     assert!(state() == before, "a refusal changed something");
 }
 

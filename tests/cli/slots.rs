@@ -154,7 +154,7 @@ fn slots_of_another_copy_of_the_key_file_are_not_undone_by_mistake() {
     run(place.command(&["key", "rewrap"]), b"").fails("an older copy", 2, &format!("{id} has slots of generation 3"));
     assert_eq!(manifest(&place, &id), newer);
     let told = place.ok(&["key", "rewrap", "--force"], b"");
-    assert!(told.contains("1 backups changed"), "{told}");
+    assert!(told.contains("1 backup changed"), "{told}");
     assert!(manifest(&place, &id).contains("\"generation\": 4") && key(&place).contains("generation 4\n"));
     assert!(place.ok(&["key", "rewrap"], b"").contains("1 had these slots already"));
 }
@@ -173,7 +173,13 @@ fn a_new_epoch_begins_with_a_full_backup_and_keeps_the_old_ones_readable() {
     assert_eq!(slots(&place).len(), 1, "a slot of the earlier key is left");
 
     // `latest` never picks an epoch below the highest of the key file; by its id the old one opens.
-    place.unpack("latest").fails("latest", 10, "there is no backup of ");
+    let none = place.unpack("latest");
+    none.fails("latest", 10, "there is no backup of ");
+    assert!(
+        none.err.contains(" of epoch 2, and 1 of earlier epochs") && none.err.contains("by its id"),
+        "{}",
+        none.err
+    );
     assert_eq!(place.unpack(&old).out, dump);
     let new = place.pack(&[], &dump);
     let text = manifest(&place, &new);
@@ -183,7 +189,7 @@ fn a_new_epoch_begins_with_a_full_backup_and_keeps_the_old_ones_readable() {
     assert_eq!((word("right", &new).out.as_slice(), word("wrong", &old).out.as_slice()), (&dump[..], &dump[..]));
     word("wrong", &new).fails("the old passphrase", 12, "");
     let told = place.ok(&["key", "add", "--recipient", hybrid(), "--rewrap"], b"");
-    assert!(told.contains("1 backups changed") && told.contains("1 of earlier epochs keep"), "{told}");
+    assert!(told.contains("1 backup changed") && told.contains("1 of earlier epochs keep"), "{told}");
 
     let listed = place.ok(&["key", "list"], b"");
     assert!(listed.contains(", epoch 1\n") && listed.contains(", epoch 2\n"), "{listed}");
@@ -205,9 +211,73 @@ fn rotating_slots_keeps_the_key() {
     let id = place.pack(&[], b"a dump");
     let rotate = ["key", "rotate", "--passphrase", "--kdf", "small", "--passphrase-file", "right", "--rewrap"];
     let told = place.ok(&rotate, b"");
-    assert!(told.contains("1 backups changed") && told.contains("The key is the same"), "{told}");
+    assert!(told.contains("1 backup changed") && told.contains("The key is the same"), "{told}");
     assert_eq!(slots(&place).len(), 1);
     run(with(&place, "wrong", &["unpack", &id]), b"").fails("the old one", 12, "the passphrase opens no backup");
     assert_eq!(run(with(&place, "right", &["unpack", "-q", &id]), b"").out, b"a dump");
     assert_eq!(place.unpack("latest").out, b"a dump");
+}
+
+/// Whoever takes the key file of another database, or names another store, is told what the store holds.
+#[test]
+fn a_key_of_another_database_is_told_whose_the_backups_are() {
+    let (place, other) = (Place::with_key(), Place::with_key());
+    place.pack(&[], b"a dump");
+    let wrong = other.path("key");
+    let unpack = |store: &str| {
+        run(place.keyless(&["unpack", "latest", "--key-file", wrong.to_str().unwrap(), "--store", store]), b"")
+    };
+    let told = unpack("store");
+    let listed = place.ok(&["key", "list"], b"");
+    let word = |name: &str| listed.lines().find_map(|line| line.strip_prefix(name)).unwrap()[..32].to_owned();
+    told.fails("another database", 10, "there is no backup of ");
+    let guid = listed.lines().next().unwrap().strip_prefix("guid         ").unwrap();
+    let held = format!("; the store holds those of {guid} (key {})\n", word("fingerprint  "));
+    assert!(told.err.contains(&held) && !told.err.contains("rebuild-manifest"), "{}", told.err);
+    fs::create_dir(place.path("void")).unwrap();
+    let void = unpack("void");
+    void.fails("nothing at all", 10, "there is no backup of ");
+    assert!(!void.err.contains("the store holds"), "{}", void.err);
+}
+
+#[test]
+fn a_key_file_without_slots_is_not_said_to_have_any() {
+    let place = Place::with_key();
+    let told = place.ok(&["key", "rotate", "--new-epoch"], b"");
+    assert!(told.contains("only the key file opens them") && !told.contains("carry them"), "{told}");
+    assert!(told.contains("the key file has 0 slots, generation 2"), "{told}");
+}
+
+#[test]
+fn numbers_and_nouns_agree() {
+    let place = Place::with_key();
+    let told = place.ok(&["key", "add", "--recipient", hybrid()], b"");
+    assert!(told.contains("the key file has 1 slot, generation 2"), "{told}");
+    assert!(!told.contains("whose it is"), "there was none: {told}");
+    let told = place.ok(&["key", "add", "--recipient", hybrid()], b"");
+    assert!(told.contains("does not tell whose it is"), "a second slot without a word: {told}");
+    let told = place.ok(&["key", "remove", &slots(&place)[0]], b"");
+    assert!(told.contains(" is removed, 1 slot is left"), "{told}");
+}
+
+/// What a host has is compared with the full key: its epoch, and how old its slots are.
+#[test]
+fn a_pack_only_file_is_listed() {
+    let place = Place::with_key();
+    place.ok(&["key", "add", "--recipient", hybrid()], b"");
+    place.ok(&["key", "pack-only", "-o", "host.key"], b"");
+    let host = |arguments: &[&str]| {
+        let ran = run(place.keyless(&[&["key", "list", "--key-file", "host.key"], arguments].concat()), b"");
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        String::from_utf8(ran.out).unwrap()
+    };
+    let full = place.ok(&["key", "list"], b"");
+    assert_eq!(
+        host(&[]),
+        full.replacen("fingerprint", "pack-only    it writes backups, and opens none\nfingerprint", 1)
+    );
+    let json: serde_json::Value = serde_json::from_str(&host(&["--json"])).unwrap();
+    assert_eq!((&json["pack_only"], &json["generation"]), (&true.into(), &2.into()));
+    place.ok(&["key", "rotate", "--new-epoch", "--recipient", hybrid()], b"");
+    assert!(host(&[]).contains(", epoch 1\n") && host(&[]).contains("slots        1, generation 2"));
 }

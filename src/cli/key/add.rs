@@ -10,9 +10,9 @@ use crate::cli::key::file::KeyFile;
 use crate::cli::key::rewrap::{lines, rewrap_with, to_json};
 use crate::cli::key::slots::{describe, is_classic};
 use crate::cli::message::CliError;
-use crate::cli::report;
+use crate::cli::report::{self, counted};
 use crate::cli::world::{Teller, open_store};
-use crate::format::slot::Slot;
+use crate::format::slot::{Slot, SlotKind};
 use crate::keys::ring::Keyring;
 use crate::pipeline::error::RunError;
 
@@ -22,6 +22,10 @@ pub const HOSTS: &str = "A pack-only key still has the slots and the epoch of th
 
 /// When backups have new slots that were not given to those in the store.
 pub const LATER: &str = "backups carry them from the next one on; `vault key rewrap` changes those in the store";
+
+/// What a slot does not tell, so that nobody can be kept from having two.
+const TWO: &str =
+    "A slot of age does not tell whose it is: who had one before has two now, and stays until both are removed.";
 
 /// Adds slots.
 ///
@@ -37,7 +41,10 @@ pub fn run(global: &Global, command: &Add) -> Result<Option<FailureClass>, CliEr
     let new = command.slots.make(global, &file.store, &file.newest_key()?)?;
     let slots = [before.slots.as_slice(), &new].concat();
     let ring = file.replace("", &slots, before.generation + 1)?;
-    tell(global, &ring, &new, command.rewrap, LATER, &[HOSTS.into()])
+    let of_age = |slots: &[Slot]| slots.iter().any(|slot| matches!(slot.kind, SlotKind::Age { .. }));
+    let two = of_age(&before.slots) && of_age(&new);
+    let notes: Vec<String> = two.then_some(TWO).into_iter().chain([HOSTS]).map(Into::into).collect();
+    tell(global, &ring, &new, command.rewrap, LATER, &notes)
 }
 
 /// Tells of new slots, with `notes` after it, and gives them to the backups in the store when that is asked for; `later` says what is
@@ -79,7 +86,7 @@ pub fn tell(
         let what = describe(slot).map_err(RunError::Key)?;
         text.push(format!("slot {}  {what}", to_hex(&slot.id)));
     }
-    text.push(format!("the key file has {} slots, generation {}", ring.slots.len(), ring.generation));
+    text.push(format!("the key file has {}, generation {}", counted(ring.slots.len(), "slot"), ring.generation));
     match &done {
         Some(done) => text.extend(lines(done)),
         None => text.push(later.into()),

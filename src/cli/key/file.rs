@@ -14,6 +14,7 @@ use crate::format::age::is_age;
 use crate::format::keyfile::{self, with_slots};
 use crate::format::slot::Slot;
 use crate::keys::KeyError;
+use crate::keys::packing::PackRing;
 use crate::keys::ring::{Keyring, newest_key};
 
 /// A key file, read.
@@ -53,6 +54,17 @@ impl KeyFile {
     /// It is not a key file, or one that opens nothing.
     pub fn ring(&self) -> Result<Keyring, CliError> {
         Keyring::from_file(&self.text).map_err(|reason| self.refused(reason))
+    }
+
+    /// What it holds when it is a pack-only one; `None` when it is a full one.
+    ///
+    /// # Errors
+    /// It is not a key file.
+    pub fn pack_only(&self) -> Result<Option<PackRing>, CliError> {
+        match Keyring::from_file(&self.text) {
+            Err(KeyError::PackOnly) => PackRing::from_file(&self.text).map(Some).map_err(|reason| self.refused(reason)),
+            _ => Ok(None),
+        }
     }
 
     /// The key of the highest epoch.

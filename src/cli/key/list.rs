@@ -17,12 +17,23 @@ use crate::pipeline::error::RunError;
 /// # Errors
 /// The key file cannot be used.
 pub fn run(global: &Global) -> Result<Option<FailureClass>, CliError> {
-    let ring = KeyFile::read(global)?.ring()?;
+    let file = KeyFile::read(global)?;
+    let host = file.pack_only()?;
+    let (scopes, slots, generation) = match &host {
+        Some(host) => (vec![(host.keys.scope, host.keys.fingerprint)], host.slots.clone(), host.generation),
+        None => {
+            let ring = file.ring()?;
+            let scopes = ring.keys().iter().map(|keys| (keys.pack.scope, keys.pack.fingerprint)).collect();
+            (scopes, ring.slots, ring.generation)
+        }
+    };
+    // The keys of one file are those of one database.
+    let guid = scopes[0].0.guid;
     let kind = |slot: &Slot| if matches!(slot.kind, SlotKind::Age { .. }) { "age" } else { "passphrase" };
     let row = |slot: &Slot| Ok([to_hex(&slot.id), kind(slot).into(), describe(slot)?]);
-    let rows: Result<Vec<[String; 3]>, _> = ring.slots.iter().map(row).collect();
+    let rows: Result<Vec<[String; 3]>, _> = slots.iter().map(row).collect();
     let rows = rows.map_err(RunError::Key)?;
-    let epochs = ring.keys().iter().map(|keys| (keys.pack.scope.epoch, keys.pack.fingerprint));
+    let epochs = scopes.iter().map(|(scope, found)| (scope.epoch, found));
     if global.json {
         let epochs: Vec<Value> =
             epochs.map(|(epoch, found)| json!({ "epoch": epoch, "fingerprint": found.to_string() })).collect();
@@ -31,15 +42,19 @@ pub fn run(global: &Global) -> Result<Option<FailureClass>, CliError> {
         return report::json(&json!({
             "version": 1,
             "message_type": "key",
-            "guid": ring.guid().to_string(),
+            "guid": guid.to_string(),
+            "pack_only": host.is_some(),
             "epochs": epochs,
-            "generation": ring.generation,
+            "generation": generation,
             "slots": slots,
         }));
     }
-    let mut lines = vec![format!("guid         {}", ring.guid())];
+    let mut lines = vec![format!("guid         {guid}")];
+    if host.is_some() {
+        lines.push("pack-only    it writes backups, and opens none".into());
+    }
     lines.extend(epochs.map(|(epoch, found)| format!("fingerprint  {found}, epoch {epoch}")));
-    lines.push(format!("slots        {}, generation {}", rows.len(), ring.generation));
+    lines.push(format!("slots        {}, generation {}", rows.len(), generation));
     report::lines(&lines)?;
     if rows.is_empty() {
         return Ok(None);

@@ -10,7 +10,7 @@ use crate::cli::key::add::HOSTS;
 use crate::cli::key::file::KeyFile;
 use crate::cli::key::rewrap::{lines, rewrap_with, to_json};
 use crate::cli::message::CliError;
-use crate::cli::report;
+use crate::cli::report::{self, counted};
 use crate::cli::world::{Teller, open_store};
 use crate::format::slot::Slot;
 
@@ -52,7 +52,7 @@ pub fn run(global: &Global, command: &Remove) -> Result<Option<FailureClass>, Cl
         }))?;
         return Ok(teller.class());
     }
-    let mut text = vec![format!("slot {} is removed, {} are left", to_hex(&gone.id), ring.slots.len())];
+    let mut text = vec![format!("slot {} is removed, {} left", to_hex(&gone.id), are(ring.slots.len()))];
     match &done {
         Some(done) => text.extend(lines(done)),
         None => text.push("backups in the store still open with it; `vault key rewrap` changes them".into()),
@@ -60,4 +60,9 @@ pub fn run(global: &Global, command: &Remove) -> Result<Option<FailureClass>, Cl
     text.extend([COPIES.into(), HOSTS.into()]);
     report::lines(&text)?;
     Ok(teller.class())
+}
+
+/// `1 slot is`, `2 slots are`.
+fn are(slots: usize) -> String {
+    format!("{} {}", counted(slots, "slot"), if slots == 1 { "is" } else { "are" })
 }

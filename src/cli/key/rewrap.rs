@@ -7,7 +7,7 @@ use crate::cli::args::Global;
 use crate::cli::args::key::Rewrap;
 use crate::cli::key::file::KeyFile;
 use crate::cli::message::CliError;
-use crate::cli::report::{self, bytes};
+use crate::cli::report::{self, bytes, counted};
 use crate::cli::world::{Teller, open_store};
 use crate::keys::ring::Keyring;
 use crate::ops::rewrap::{Rewrapped, rewrap};
@@ -50,7 +50,7 @@ pub fn rewrap_with(global: &Global, ring: &Keyring, teller: &Teller) -> Result<R
 /// For people.
 pub fn lines(done: &Rewrapped) -> Vec<String> {
     let Rewrapped { replaced, current, earlier, refused, .. } = done;
-    let mut lines = vec![format!("{replaced} backups changed, {} written", bytes(done.bytes))];
+    let mut lines = vec![format!("{} changed, {} written", counted(*replaced, "backup"), bytes(done.bytes))];
     let others = [
         (current, "had these slots already"),
         (earlier, "of earlier epochs keep the slots that they had, and open with them"),

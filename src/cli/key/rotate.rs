@@ -39,7 +39,11 @@ pub fn run(global: &Global, command: &Rotate) -> Result<Option<FailureClass>, Cl
     let ring = file.replace(&more, &slots, before.generation + 1)?;
     let notes = truth(command, &ring.newest().pack.fingerprint.to_string());
     // Those of earlier epochs keep the slots that they have.
-    let later = if command.new_epoch { "backups of the new key carry them" } else { LATER };
+    let later = match command.new_epoch {
+        true if slots.is_empty() => "backups of the new key carry none: only the key file opens them",
+        true => "backups of the new key carry them",
+        false => LATER,
+    };
     tell(global, &ring, &slots, command.rewrap, later, &notes)
 }
 
