@@ -167,18 +167,23 @@ impl Scene {
         self.manifests(&objects).iter().filter(|found| opens(found)).count()
     }
 
-    /// `key check` opens everything, and says which backups are behind the key file or the newest of them.
+    /// `key check` opens everything, and says which backups are behind the key file or the newest of them; those have a slot that was removed.
     fn is_told(&self, came: Came, case: &str) {
-        let check = |more: &[&str]| self.place.ok(&[&["key", "check", "--no-record"], more].concat(), b"");
+        let expected = if came.key_file { DAYS - came.manifests } else { 0 };
+        let check = |more: &[&str]| {
+            let ran = run(self.place.command(&[&["key", "check", "--no-record"], more].concat()), b"");
+            assert_eq!(ran.code, Some(if expected > 0 { 3 } else { 0 }), "{case}: {ran:?}");
+            String::from_utf8(ran.out).unwrap()
+        };
         let document: serde_json::Value = serde_json::from_str(&check(&["--json"])).unwrap();
         let backups = document["backups"].as_array().unwrap();
         let behind =
             backups.iter().filter(|backup| backup["generation"].as_u64() < backup["newest_generation"].as_u64());
-        let expected = if came.key_file { DAYS - came.manifests } else { 0 };
         assert_eq!((behind.count(), backups.len()), (expected, DAYS), "{case}: {document}");
         let told = check(&[]);
         assert_eq!(told.matches(" 1 of 2 ").count(), expected, "{case}: {told}");
-        let line = format!("{expected} of {DAYS} backups have slots of an earlier generation");
+        let verb = if expected == 1 { "has" } else { "have" };
+        let line = format!("{expected} of {DAYS} backups {verb} slots of an earlier generation");
         assert_eq!(told.contains(&line), expected > 0, "{case}: {told}");
     }
 
