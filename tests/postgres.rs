@@ -258,3 +258,31 @@ fn parts_of_a_cluster_come_back_alone() {
     let accounts = "SELECT count(*), sum(abalance), md5(string_agg(aid::text, ',' ORDER BY aid)) FROM pgbench_accounts";
     assert_eq!(target.psql("bench", accounts), cluster.psql("bench", accounts));
 }
+
+/// `pg_dump --clean` begins with taking off what it will make again.
+#[test]
+fn a_dump_that_cleans_spares_what_is_there() {
+    let (place, cluster) = (Place::new(), Cluster::start());
+    cluster.psql("postgres", "CREATE TABLE base (id serial PRIMARY KEY); INSERT INTO base DEFAULT VALUES");
+    cluster.psql(
+        "postgres",
+        "CREATE TABLE orders (id serial PRIMARY KEY, base_id int NOT NULL REFERENCES base, n int CHECK (n > 0));
+         INSERT INTO orders (base_id, n) VALUES (1, 7); CREATE INDEX oi ON orders (n)",
+    );
+    let before = comparable(&cluster);
+    for clean in [&["--clean"][..], &["--clean", "--if-exists"]] {
+        let mut command = cluster.command(VAULT);
+        place.settle(&mut command);
+        command.args(["pack", "--"]).arg(cluster.tool("pg_dump")).args(clean).arg("postgres");
+        let packed = command.output().expect("vault runs");
+        assert!(packed.status.success(), "{}", text(&packed.stderr));
+        let parts = ["--table", "orders", "--with-schema"];
+        let refused = place.give(&cluster, &parts, true);
+        assert!(!refused.status.success(), "{clean:?}: the table is there");
+        assert!(comparable(&cluster) == before, "{clean:?}: the table that is there was changed");
+        cluster.psql("postgres", "DROP TABLE orders");
+        let given = place.give(&cluster, &parts, true);
+        assert!(given.status.success(), "{clean:?}: {}", text(&given.stderr));
+        assert!(comparable(&cluster) == before, "{clean:?}: the table came back as something else");
+    }
+}

@@ -40,6 +40,8 @@ pub struct Closure {
     relations: BTreeSet<Member>,
     indexes: BTreeSet<Member>,
     children: BTreeMap<Member, Vec<MapName>>,
+    /// Where relations are made.
+    made: BTreeMap<Member, u64>,
     /// The parents, whose chunks are not brought.
     hypertables: BTreeSet<Member>,
     /// The parents, whose children are not brought since nobody wants them.
@@ -112,9 +114,13 @@ fn main_database(scene: &Scene) -> Option<&[u8]> {
 
 /// Whether an entry makes a relation, or holds its rows.
 fn is_defined(entry: &MapEntry) -> bool {
-    let made =
-        || [&b"TABLE"[..], b"VIEW", b"MATERIALIZED VIEW", b"FOREIGN TABLE", b"SEQUENCE"].contains(&&entry.class[..]);
-    entry.space == Space::Relation && (entry.kind == MapKind::Data || (entry.kind == MapKind::Object && made()))
+    entry.space == Space::Relation && (entry.kind == MapKind::Data || is_made(entry))
+}
+
+/// Whether an entry makes a relation.
+fn is_made(entry: &MapEntry) -> bool {
+    let classes = [&b"TABLE"[..], b"VIEW", b"MATERIALIZED VIEW", b"FOREIGN TABLE", b"SEQUENCE"];
+    entry.space == Space::Relation && entry.kind == MapKind::Object && classes.contains(&&entry.class[..])
 }
 
 impl Closure {
@@ -140,6 +146,9 @@ impl Closure {
 
     fn take(&mut self, database: &[u8], entry: &MapEntry, wanted: &Wanted) {
         let member = |name: &MapName| (database.to_vec(), name.clone());
+        if is_made(entry) && self.relations.contains(&member(&entry.own)) {
+            self.made.entry(member(&entry.own)).or_insert(entry.offset);
+        }
         if entry.on.is_empty() || !self.relations.contains(&member(&entry.on)) {
             return;
         }
@@ -174,6 +183,12 @@ impl Closure {
         match entry.class.as_slice() {
             b"TABLE ATTACH" => return set(&entry.own, &self.relations) && set(&entry.on, &self.relations),
             b"INDEX ATTACH" => return set(&entry.own, &self.indexes) && set(&entry.on, &self.indexes),
+            // `pg_dump --clean` takes off what it makes again later, and its `DROP TABLE` is not brought.
+            b"ALTER"
+                if self.made.get(&(database.to_vec(), entry.own.clone())).is_some_and(|made| entry.offset < *made) =>
+            {
+                return false;
+            }
             _ => {}
         }
         if !entry.on.is_empty() {
