@@ -103,8 +103,8 @@ pub enum NoRows {
     InChildren,
     /// They are in chunks of TimescaleDB, which its catalogue has to know.
     Hypertable,
-    /// The dump was made without them.
-    LeftOut,
+    /// The table was empty, or the dump was made without them.
+    None,
 }
 
 impl NoRows {
@@ -113,7 +113,7 @@ impl NoRows {
             NoRows::NotStored => "it is a view, a sequence or a foreign table",
             NoRows::InChildren => "they are in its partitions or children",
             NoRows::Hypertable => "they are in chunks of TimescaleDB",
-            NoRows::LeftOut => "they were left out of it",
+            NoRows::None => "it was empty, or they were left out",
         }
     }
 }

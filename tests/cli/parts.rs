@@ -39,7 +39,12 @@ fn what_cannot_be_had_is_said() {
         (&single, &["--table", "ordres"], 10, "no table of the dump matches `ordres`"),
         (&single, &["--table", "zzzzzzzz"], 10, "no table of the dump matches `zzzzzzzz`"),
         (&single, &["--table", "public.seen"], 2, "public.seen has no rows of its own in the dump: it is a view"),
-        (&single, &["--table", "empty"], 2, "public.empty has no rows of its own in the dump: they were left out"),
+        (
+            &single,
+            &["--table", "empty"],
+            2,
+            "public.empty has no rows of its own in the dump: it was empty, or they were left out",
+        ),
         (
             &single,
             &["--table", "parent", "--only"],

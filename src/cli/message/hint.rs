@@ -172,7 +172,7 @@ fn hint_of_choice(error: &ChooseError) -> Option<String> {
         }
         ChooseError::WhichDatabase { .. } => "choose one with `--database`; `--database '*'` takes them all",
         ChooseError::NoRows { reason, .. } => match reason {
-            NoRows::NotStored | NoRows::LeftOut => "`--with-schema` brings what makes it",
+            NoRows::NotStored | NoRows::None => "`--with-schema` brings what makes it",
             NoRows::InChildren => "leave `--only` out",
             NoRows::Hypertable => {
                 "bring back all of its database, `vault unpack BACKUP --database NAME`, into a new one, and copy the rows from there"

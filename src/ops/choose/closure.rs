@@ -227,7 +227,7 @@ impl Closure {
         if self.parents.contains(&root.relation) {
             NoRows::InChildren
         } else if root.class == b"TABLE" || root.class == b"COPY" {
-            NoRows::LeftOut
+            NoRows::None
         } else {
             NoRows::NotStored
         }
