@@ -4,6 +4,7 @@ mod closure;
 pub mod pattern;
 mod script;
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use crate::base::failure::FailureClass;
@@ -12,7 +13,7 @@ use crate::ops::scenes::{Scenes, Subject};
 use crate::pipeline::contents::Contents;
 use crate::pipeline::error::RunError;
 
-use closure::{Closure, Matched};
+use closure::{Closure, Matched, Member};
 use pattern::{Nearest, Pattern, TablePattern};
 
 /// What is asked for.
@@ -203,28 +204,23 @@ fn databases(scenes: &Scenes, wanted: &Wanted) -> Result<Vec<Vec<u8>>, ChooseErr
 /// Whoever asks for rows is told when there are none to be had.
 fn check_rows(
     closure: &Closure,
-    roots: &[closure::Root],
+    roots: &[BTreeSet<Member>],
     tables: &[ChosenTable],
     wanted: &Wanted,
 ) -> Result<(), ChooseError> {
-    let with_rows = |root: &closure::Root| {
-        closure
-            .family(&root.relation)
-            .iter()
-            .any(|(database, table)| tables.iter().any(|chosen| chosen.database == *database && chosen.table == *table))
-    };
-    for at in 0..wanted.tables.len() {
-        let mut of_pattern = roots.iter().filter(|root| root.pattern == at).peekable();
-        let hypertable = roots.iter().find(|root| root.pattern == at && closure.is_hypertable(&root.relation));
-        let refused = match (hypertable, of_pattern.peek()) {
+    let own = tables.iter().map(|ChosenTable { database, table, .. }| (database.clone(), table.clone()));
+    let with_rows = closure.ancestors(own.collect());
+    for of_pattern in roots {
+        let hypertable = of_pattern.iter().find(|root| closure.is_hypertable(root));
+        let refused = match (hypertable, of_pattern.first()) {
             (Some(root), _) => Some((root, NoRows::Hypertable)),
-            (None, Some(root)) if !wanted.schema => Some((*root, closure.why_no_rows(root))),
+            (None, Some(root)) if !wanted.schema => Some((root, closure.why_no_rows(root))),
             _ => None,
         };
         if let Some((root, reason)) = refused
-            && (reason == NoRows::Hypertable || !of_pattern.any(with_rows))
+            && (reason == NoRows::Hypertable || !of_pattern.iter().any(|root| with_rows.contains(root)))
         {
-            return Err(ChooseError::NoRows { table: shown(&root.relation.1), reason });
+            return Err(ChooseError::NoRows { table: shown(&root.1), reason });
         }
     }
     Ok(())

@@ -15,23 +15,12 @@ pub type Member = (Vec<u8>, MapName);
 /// Where TimescaleDB keeps the rows of hypertables.
 const TIMESCALE: &[u8] = b"_timescaledb_internal";
 
-/// A relation that a pattern matches.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Root {
-    /// Which pattern.
-    pub pattern: usize,
-    /// What it matches.
-    pub relation: Member,
-    /// What that is.
-    class: Vec<u8>,
-}
-
 /// What the patterns match.
 pub struct Matched {
     /// To be grown.
     pub closure: Closure,
     /// What each pattern matches.
-    pub roots: Vec<Root>,
+    pub roots: Vec<BTreeSet<Member>>,
 }
 
 /// Everything that belongs to what is meant.
@@ -39,9 +28,12 @@ pub struct Matched {
 pub struct Closure {
     relations: BTreeSet<Member>,
     indexes: BTreeSet<Member>,
-    children: BTreeMap<Member, Vec<MapName>>,
+    /// What the relations that a pattern matches are.
+    classes: BTreeMap<Member, Vec<u8>>,
     /// Where relations are made.
     made: BTreeMap<Member, u64>,
+    /// The parents of each child.
+    parents_of: BTreeMap<Member, BTreeSet<Member>>,
     /// The parents, whose chunks are not brought.
     hypertables: BTreeSet<Member>,
     /// The parents, whose children are not brought since nobody wants them.
@@ -56,7 +48,7 @@ impl Matched {
         wanted: &Wanted,
         databases: &[Vec<u8>],
     ) -> Result<Matched, ChooseError> {
-        let mut matched = Matched { closure: Closure::default(), roots: Vec::new() };
+        let mut matched = Matched { closure: Closure::default(), roots: vec![BTreeSet::new(); wanted.tables.len()] };
         let mut nearest: Vec<Nearest> = wanted.tables.iter().map(|(text, _)| Nearest::new(text)).collect();
         scenes.each(reader, &mut |scene, entry| {
             let Some(database) = main_database(scene).filter(|name| databases.iter().any(|known| known == name)) else {
@@ -73,9 +65,8 @@ impl Matched {
                 }
             }
         })?;
-        for (at, ((text, _), nearest)) in wanted.tables.iter().zip(nearest).enumerate() {
-            let of_pattern = matched.roots.iter().filter(|root| root.pattern == at);
-            let found: BTreeSet<&[u8]> = of_pattern.map(|root| root.relation.0.as_slice()).collect();
+        for (((text, _), nearest), of_pattern) in wanted.tables.iter().zip(nearest).zip(&matched.roots) {
+            let found: BTreeSet<&[u8]> = of_pattern.iter().map(|(database, _)| database.as_slice()).collect();
             if found.is_empty() {
                 let nearest = nearest.names();
                 return Err(ChooseError::Nothing { what: "table", pattern: text.clone(), nearest });
@@ -89,12 +80,9 @@ impl Matched {
     }
 
     fn add(&mut self, pattern: usize, relation: Member, class: &[u8]) {
-        if self.closure.relations.insert(relation.clone()) || !self.roots.iter().any(|root| root.relation == relation) {
-            self.roots.push(Root { pattern, relation, class: class.to_vec() });
-        } else if !self.roots.iter().any(|root| root.relation == relation && root.pattern == pattern) {
-            let known = self.roots.iter().find(|root| root.relation == relation).map(|root| root.class.clone());
-            self.roots.push(Root { pattern, relation, class: known.unwrap_or_default() });
-        }
+        self.closure.relations.insert(relation.clone());
+        self.closure.classes.entry(relation.clone()).or_insert_with(|| class.to_vec());
+        self.roots[pattern].insert(relation);
     }
 }
 
@@ -160,10 +148,7 @@ impl Closure {
                 self.parents.insert(member(&entry.on));
             }
             (MapKind::Link, b"child") => {
-                let children = self.children.entry(member(&entry.on)).or_default();
-                if !children.contains(&entry.own) {
-                    children.push(entry.own.clone());
-                }
+                self.parents_of.entry(member(&entry.own)).or_default().insert(member(&entry.on));
                 self.relations.insert(member(&entry.own));
             }
             (MapKind::Link, b"owned") if wanted.schema => {
@@ -201,18 +186,16 @@ impl Closure {
         }
     }
 
-    /// A relation and its children, theirs, and so on.
-    pub fn family(&self, relation: &Member) -> Vec<Member> {
-        let mut found = vec![relation.clone()];
-        let mut at = 0;
-        while let Some(parent) = found.get(at).cloned() {
-            for child in self.children.get(&parent).into_iter().flatten() {
-                let child = (parent.0.clone(), child.clone());
-                if !found.contains(&child) {
-                    found.push(child);
+    /// These tables and their parents, theirs, and so on: whatever has rows when these have.
+    pub fn ancestors(&self, tables: BTreeSet<Member>) -> BTreeSet<Member> {
+        let mut todo: Vec<Member> = tables.iter().cloned().collect();
+        let mut found = tables;
+        while let Some(child) = todo.pop() {
+            for parent in self.parents_of.get(&child).into_iter().flatten() {
+                if found.insert(parent.clone()) {
+                    todo.push(parent.clone());
                 }
             }
-            at += 1;
         }
         found
     }
@@ -223,13 +206,11 @@ impl Closure {
     }
 
     /// Why there are no rows of it.
-    pub fn why_no_rows(&self, root: &Root) -> NoRows {
-        if self.parents.contains(&root.relation) {
-            NoRows::InChildren
-        } else if root.class == b"TABLE" || root.class == b"COPY" {
-            NoRows::None
-        } else {
-            NoRows::NotStored
+    pub fn why_no_rows(&self, relation: &Member) -> NoRows {
+        match self.classes.get(relation).map(Vec::as_slice) {
+            _ if self.parents.contains(relation) => NoRows::InChildren,
+            Some(b"TABLE" | b"COPY") => NoRows::None,
+            _ => NoRows::NotStored,
         }
     }
 }
