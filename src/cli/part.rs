@@ -4,26 +4,48 @@ use serde_json::{Value, json};
 
 use crate::archive::manifest::OpenManifest;
 use crate::base::id::BackupId;
+use crate::base::map::MapName;
 use crate::cli::args::{Global, Part};
 use crate::cli::message::CliError;
 use crate::cli::report::{self, bytes};
+use crate::cli::world::{Outside, Teller};
 use crate::ops::choose::pattern;
-use crate::ops::choose::{Chosen, ChosenTable, Wanted, choose, shown};
+use crate::ops::choose::{Chosen, ChosenTable, NoRows, Wanted, choose, shown};
 use crate::pipeline::contents::Contents;
-use crate::pipeline::port::Store;
 use crate::pipeline::unpack::{Cost, Restore};
+
+/// How many tables that do not come are told one by one.
+const WARNINGS_MAX: usize = 20;
 
 /// What of the dump is meant; `None` when it is all of it.
 ///
 /// # Errors
 /// Something that is asked for is not there.
-pub fn chosen(part: &Part, store: &dyn Store, open: &OpenManifest) -> Result<Option<Chosen>, CliError> {
+pub fn chosen(part: &Part, outside: &Outside, open: &OpenManifest) -> Result<Option<Chosen>, CliError> {
     if part.database.is_empty() && part.table.is_empty() && !part.globals {
         return Ok(None);
     }
     let wanted = wanted(part)?;
-    let contents = Contents::open(store, open)?;
-    Ok(Some(choose(&contents, &wanted)?))
+    let contents = Contents::open(&outside.store, open)?;
+    let chosen = choose(&contents, &wanted)?;
+    warn(&outside.teller, &chosen.without);
+    Ok(Some(chosen))
+}
+
+/// Says which tables do not come.
+fn warn(teller: &Teller, without: &[(MapName, NoRows)]) {
+    for (table, reason) in without.iter().take(WARNINGS_MAX) {
+        let table = shown(table);
+        if matches!(reason, NoRows::Hypertable { .. }) {
+            teller.caution(&format!(
+                "{table} is left out: its rows are in chunks of TimescaleDB, which come back with all of the database"
+            ));
+        }
+    }
+    let more = without.len().saturating_sub(WARNINGS_MAX);
+    if more > 0 {
+        teller.caution(&format!("so it is with {more} more tables; `vault show --contents` lists what has rows"));
+    }
 }
 
 fn wanted(part: &Part) -> Result<Wanted, CliError> {

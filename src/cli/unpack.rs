@@ -95,7 +95,7 @@ fn restore(
     command: &Unpack,
 ) -> Result<u64, CliError> {
     let keys = ring.of_epoch(open.manifest.epoch).map_err(RunError::Key)?;
-    let chosen = part::chosen(&command.part, &outside.store, open)?;
+    let chosen = part::chosen(&command.part, outside, open)?;
     if command.part.dry_run {
         let restore = Restore::prepare(&outside.world(), open, keys, 1)?;
         return part::dry_run(global, &open.manifest.id, &restore, chosen.as_ref()).map(|()| 0);

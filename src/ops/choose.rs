@@ -51,6 +51,8 @@ pub struct Chosen {
     pub ranges: Vec<Range<u64>>,
     /// The tables whose rows are among them, when tables were asked for.
     pub tables: Vec<ChosenTable>,
+    /// Tables that were asked for and do not come.
+    pub without: Vec<(MapName, NoRows)>,
     /// Whether there may be more: the map has no names for some of the dump.
     pub partial: bool,
 }
@@ -103,7 +105,10 @@ pub enum NoRows {
     /// They are in its children.
     InChildren,
     /// They are in chunks of TimescaleDB, which its catalogue has to know.
-    Hypertable,
+    Hypertable {
+        /// Whether its database has a name in the dump.
+        named: bool,
+    },
     /// The table was empty, or the dump was made without them.
     None,
 }
@@ -113,7 +118,7 @@ impl NoRows {
         match self {
             NoRows::NotStored => "it is a view, a sequence or a foreign table",
             NoRows::InChildren => "they are in its partitions or children",
-            NoRows::Hypertable => "they are in chunks of TimescaleDB",
+            NoRows::Hypertable { .. } => "they are in chunks of TimescaleDB",
             NoRows::None => "it was empty, or they were left out",
         }
     }
@@ -161,8 +166,11 @@ pub fn choose(contents: &Contents<'_>, wanted: &Wanted) -> Result<Chosen, Choose
     if !wanted.tables.is_empty() {
         let Matched { mut closure, roots } = Matched::find(&scenes, &mut reader, wanted, &databases)?;
         closure.grow(&scenes, &mut reader, wanted)?;
+        if closure.leave_hypertables(&roots) {
+            closure.grow(&scenes, &mut reader, wanted)?;
+        }
         let script = script::write(&scenes, &mut reader, wanted, &closure)?;
-        check_rows(&closure, &roots, &script.tables, wanted)?;
+        chosen.without = check_rows(&closure, &roots, &script.tables, wanted)?;
         chosen.ranges.extend(script.ranges);
         chosen.tables = script.tables;
     } else if !wanted.databases.is_empty() {
@@ -201,29 +209,34 @@ fn databases(scenes: &Scenes, wanted: &Wanted) -> Result<Vec<Vec<u8>>, ChooseErr
     Ok(found)
 }
 
-/// Whoever asks for rows is told when there are none to be had.
+/// Whoever asks for rows is told when there are none to be had: of all that a pattern matches, or of a table among others.
 fn check_rows(
     closure: &Closure,
     roots: &[BTreeSet<Member>],
     tables: &[ChosenTable],
     wanted: &Wanted,
-) -> Result<(), ChooseError> {
-    let own = tables.iter().map(|ChosenTable { database, table, .. }| (database.clone(), table.clone()));
-    let with_rows = closure.ancestors(own.collect());
+) -> Result<Vec<(MapName, NoRows)>, ChooseError> {
+    let own: BTreeSet<Member> =
+        tables.iter().map(|ChosenTable { database, table, .. }| (database.clone(), table.clone())).collect();
+    let with_rows = closure.ancestors(own);
+    let is_chunked = |root: &Member| matches!(closure.why_no_rows(root), NoRows::Hypertable { .. });
     for of_pattern in roots {
-        let hypertable = of_pattern.iter().find(|root| closure.is_hypertable(root));
-        let refused = match (hypertable, of_pattern.first()) {
-            (Some(root), _) => Some((root, NoRows::Hypertable)),
-            (None, Some(root)) if !wanted.schema => Some((root, closure.why_no_rows(root))),
-            _ => None,
-        };
-        if let Some((root, reason)) = refused
-            && (reason == NoRows::Hypertable || !of_pattern.iter().any(|root| with_rows.contains(root)))
-        {
-            return Err(ChooseError::NoRows { table: shown(&root.1), reason });
+        let comes = |root: &Member| with_rows.contains(root) || (wanted.schema && !is_chunked(root));
+        let first = of_pattern.iter().find(|root| is_chunked(root)).or(of_pattern.first());
+        if let Some(root) = first.filter(|_| !of_pattern.iter().any(comes)) {
+            return Err(ChooseError::NoRows { table: shown(&root.1), reason: closure.why_no_rows(root) });
         }
     }
-    Ok(())
+    let mut without = Vec::new();
+    for root in roots.iter().flatten().collect::<BTreeSet<_>>() {
+        let reason = closure.why_no_rows(root);
+        let told = match reason {
+            NoRows::Hypertable { .. } => closure.is_hypertable(root),
+            NoRows::NotStored | NoRows::InChildren | NoRows::None => false,
+        };
+        without.extend(told.then(|| (root.1.clone(), reason)));
+    }
+    Ok(without)
 }
 
 /// Sorts ranges and joins those that touch.

@@ -74,6 +74,10 @@ fn what_cannot_be_had_is_said() {
         tried += 1;
     }
     assert_eq!(tried, 14);
+    let chunks = run(place.command(&["unpack", &single, "--table", "metrics"]), b"");
+    assert!(chunks.err.contains("bring back all of the dump, `vault unpack BACKUP`, into"), "{}", chunks.err);
+    let chunks = run(place.command(&["unpack", &all, "--database", "shop", "--table", "metrics"]), b"");
+    assert!(chunks.err.contains("`vault unpack BACKUP --database NAME`"), "{}", chunks.err);
     let near = run(place.command(&["unpack", &single, "--table", "ordres"]), b"");
     assert!(near.err.contains("nearest: public.orders"), "{}", near.err);
     run(place.command(&["show", &raw, "--contents"]), b"").fails("raw", 2, &format!("{raw} has no dump map"));
@@ -118,6 +122,25 @@ fn parts_are_scripts() {
     let told = place.ok(&["unpack", &all, "--database", "shop", "--table", "orders", "--dry-run", "--json"], b"");
     let told: Value = serde_json::from_str(&told).expect("JSON");
     assert_eq!((&told["bytes"], &told["tables"][0]["rows"]), (&Value::from(orders.len()), &Value::from(2)), "{told}");
+}
+
+#[test]
+fn hypertables_are_left_out_of_others() {
+    let place = Place::with_key();
+    let single = place.pack(&[], dump(&[1, 2, 3]).as_bytes());
+    let part = |arguments: &[&str]| {
+        let ran = run(place.command(&[&["unpack", "-q", &single], arguments].concat()), b"");
+        assert_eq!(ran.code, Some(0), "{arguments:?}: {}", ran.err);
+        (String::from_utf8(ran.out).expect("text"), ran.err)
+    };
+    // What has rows comes, whatever else the pattern matches.
+    let (script, told) = part(&["--table", "*", "--table", "orders"]);
+    assert!(script.contains("COPY public.orders") && script.contains("COPY public.child"), "{script}");
+    assert!(!script.contains("metrics") && !script.contains("_hyper"), "{script}");
+    assert!(told.contains("public.metrics is left out: its rows are in chunks of TimescaleDB"), "{told}");
+    let (script, told) = part(&["--table", "*", "--with-schema"]);
+    assert!(!script.contains("metrics") && !script.contains("_hyper"), "{script}");
+    assert!(told.contains("public.metrics is left out"), "{told}");
 }
 
 fn json(place: &Place, arguments: &[&str]) -> Value {

@@ -174,8 +174,11 @@ fn hint_of_choice(error: &ChooseError) -> Option<String> {
         ChooseError::NoRows { reason, .. } => match reason {
             NoRows::NotStored | NoRows::None => "`--with-schema` brings what makes it",
             NoRows::InChildren => "leave `--only` out",
-            NoRows::Hypertable => {
+            NoRows::Hypertable { named: true } => {
                 "bring back all of its database, `vault unpack BACKUP --database NAME`, into a new one, and copy the rows from there"
+            }
+            NoRows::Hypertable { named: false } => {
+                "bring back all of the dump, `vault unpack BACKUP`, into a new database, and copy the rows from there"
             }
         },
     };

@@ -36,6 +36,8 @@ pub struct Closure {
     parents_of: BTreeMap<Member, BTreeSet<Member>>,
     /// The parents, whose chunks are not brought.
     hypertables: BTreeSet<Member>,
+    /// Their chunks.
+    chunks: BTreeSet<Member>,
     /// The parents, whose children are not brought since nobody wants them.
     parents: BTreeSet<Member>,
 }
@@ -143,6 +145,7 @@ impl Closure {
         match (entry.kind, entry.class.as_slice()) {
             (MapKind::Link, b"child") if entry.own.schema == TIMESCALE => {
                 self.hypertables.insert(member(&entry.on));
+                self.chunks.insert(member(&entry.own));
             }
             (MapKind::Link, b"child") if wanted.only => {
                 self.parents.insert(member(&entry.on));
@@ -159,6 +162,18 @@ impl Closure {
             }
             _ => {}
         }
+    }
+
+    /// Leaves hypertables and their chunks out, and what came along only because of them. Whether there were any.
+    pub fn leave_hypertables(&mut self, roots: &[BTreeSet<Member>]) -> bool {
+        if self.hypertables.is_empty() {
+            return false;
+        }
+        let stays = |root: &&Member| !self.hypertables.contains(*root) && !self.chunks.contains(*root);
+        self.relations = roots.iter().flatten().filter(stays).cloned().collect();
+        self.indexes.clear();
+        self.parents_of.clear();
+        true
     }
 
     /// Whether an entry of a database is about something that is meant.
@@ -207,6 +222,9 @@ impl Closure {
 
     /// Why there are no rows of it.
     pub fn why_no_rows(&self, relation: &Member) -> NoRows {
+        if self.hypertables.contains(relation) || self.chunks.contains(relation) {
+            return NoRows::Hypertable { named: !relation.0.is_empty() };
+        }
         match self.classes.get(relation).map(Vec::as_slice) {
             _ if self.parents.contains(relation) => NoRows::InChildren,
             Some(b"TABLE" | b"COPY") => NoRows::None,
