@@ -14,7 +14,7 @@ use crate::ops::choose::{Chosen, ChosenTable, NoRows, Wanted, choose, shown};
 use crate::pipeline::contents::Contents;
 use crate::pipeline::unpack::{Cost, Restore};
 
-/// How many tables that do not come are told one by one.
+/// How many tables without rows are told one by one.
 const WARNINGS_MAX: usize = 20;
 
 /// What of the dump is meant; `None` when it is all of it.
@@ -32,15 +32,18 @@ pub fn chosen(part: &Part, outside: &Outside, open: &OpenManifest) -> Result<Opt
     Ok(Some(chosen))
 }
 
-/// Says which tables do not come.
+/// Says which tables come without their rows, or not at all.
 fn warn(teller: &Teller, without: &[(MapName, NoRows)]) {
     for (table, reason) in without.iter().take(WARNINGS_MAX) {
         let table = shown(table);
-        if matches!(reason, NoRows::Hypertable { .. }) {
-            teller.caution(&format!(
-                "{table} is left out: its rows are in chunks of TimescaleDB, which come back with all of the database"
-            ));
-        }
+        teller.caution(&match reason {
+            NoRows::Hypertable { .. } => {
+                format!("{table} is left out: its rows are in chunks of TimescaleDB, which come back with all of the database")
+            }
+            _ => format!(
+                "{table} comes back without rows: the dump has none of its own, it was empty, or they were left out"
+            ),
+        });
     }
     let more = without.len().saturating_sub(WARNINGS_MAX);
     if more > 0 {

@@ -51,7 +51,7 @@ pub struct Chosen {
     pub ranges: Vec<Range<u64>>,
     /// The tables whose rows are among them, when tables were asked for.
     pub tables: Vec<ChosenTable>,
-    /// Tables that were asked for and do not come.
+    /// Tables that were asked for and come without rows, or not at all.
     pub without: Vec<(MapName, NoRows)>,
     /// Whether there may be more: the map has no names for some of the dump.
     pub partial: bool,
@@ -218,7 +218,7 @@ fn check_rows(
 ) -> Result<Vec<(MapName, NoRows)>, ChooseError> {
     let own: BTreeSet<Member> =
         tables.iter().map(|ChosenTable { database, table, .. }| (database.clone(), table.clone())).collect();
-    let with_rows = closure.ancestors(own);
+    let with_rows = closure.ancestors(own.clone());
     let is_chunked = |root: &Member| matches!(closure.why_no_rows(root), NoRows::Hypertable { .. });
     for of_pattern in roots {
         let comes = |root: &Member| with_rows.contains(root) || (wanted.schema && !is_chunked(root));
@@ -232,7 +232,8 @@ fn check_rows(
         let reason = closure.why_no_rows(root);
         let told = match reason {
             NoRows::Hypertable { .. } => closure.is_hypertable(root),
-            NoRows::NotStored | NoRows::InChildren | NoRows::None => false,
+            NoRows::None => wanted.schema && !with_rows.contains(root) && !closure.is_within(&own, root),
+            NoRows::NotStored | NoRows::InChildren => false,
         };
         without.extend(told.then(|| (root.1.clone(), reason)));
     }

@@ -125,7 +125,7 @@ fn parts_are_scripts() {
 }
 
 #[test]
-fn hypertables_are_left_out_of_others() {
+fn tables_without_rows_are_told() {
     let place = Place::with_key();
     let single = place.pack(&[], dump(&[1, 2, 3]).as_bytes());
     let part = |arguments: &[&str]| {
@@ -133,6 +133,15 @@ fn hypertables_are_left_out_of_others() {
         assert_eq!(ran.code, Some(0), "{arguments:?}: {}", ran.err);
         (String::from_utf8(ran.out).expect("text"), ran.err)
     };
+    let empty =
+        "public.empty comes back without rows: the dump has none of its own, it was empty, or they were left out";
+    let (script, told) = part(&["--table", "empty", "--with-schema"]);
+    assert!(script.contains("CREATE TABLE public.empty (") && told.contains(empty), "{script}{told}");
+    assert!(part(&["--table", "empty", "--with-schema", "--dry-run"]).1.contains(empty));
+    for quiet in ["orders", "parent", "seen"] {
+        let (_, told) = part(&["--table", quiet, "--with-schema"]);
+        assert!(!told.contains("without rows"), "{quiet}: {told}");
+    }
     // What has rows comes, whatever else the pattern matches.
     let (script, told) = part(&["--table", "*", "--table", "orders"]);
     assert!(script.contains("COPY public.orders") && script.contains("COPY public.child"), "{script}");
@@ -140,7 +149,16 @@ fn hypertables_are_left_out_of_others() {
     assert!(told.contains("public.metrics is left out: its rows are in chunks of TimescaleDB"), "{told}");
     let (script, told) = part(&["--table", "*", "--with-schema"]);
     assert!(!script.contains("metrics") && !script.contains("_hyper"), "{script}");
-    assert!(told.contains("public.metrics is left out"), "{told}");
+    assert!(told.contains("public.metrics is left out") && told.contains(empty), "{told}");
+
+    // Rows of partitions that were dumped as those of their parent.
+    let through_root = dump(&[1]).replace("COPY public.child", "COPY public.parent");
+    let through_root = place.pack(&["--allow-shrink"], through_root.as_bytes());
+    let told =
+        |table: &str| run(place.command(&["unpack", "-q", &through_root, "--table", table, "--with-schema"]), b"").err;
+    assert!(told("child").contains("public.child comes back without rows"), "{}", told("child"));
+    assert!(!told("parent").contains("without rows") && !told("p*").contains("without rows"), "{}", told("p*"));
+    assert!(!told("*").contains("public.child comes"), "{}", told("*"));
 }
 
 fn json(place: &Place, arguments: &[&str]) -> Value {

@@ -15,6 +15,9 @@ pub type Member = (Vec<u8>, MapName);
 /// Where TimescaleDB keeps the rows of hypertables.
 const TIMESCALE: &[u8] = b"_timescaledb_internal";
 
+/// How deep partitions are looked for within partitions.
+const LEVELS_MAX: usize = 64;
+
 /// What the patterns match.
 pub struct Matched {
     /// To be grown.
@@ -34,6 +37,8 @@ pub struct Closure {
     made: BTreeMap<Member, u64>,
     /// The parents of each child.
     parents_of: BTreeMap<Member, BTreeSet<Member>>,
+    /// Those of them of which it is a partition.
+    attached: BTreeSet<(Member, Member)>,
     /// The parents, whose chunks are not brought.
     hypertables: BTreeSet<Member>,
     /// Their chunks.
@@ -157,6 +162,9 @@ impl Closure {
             (MapKind::Link, b"owned") if wanted.schema => {
                 self.relations.insert(member(&entry.own));
             }
+            (MapKind::Object, b"TABLE ATTACH") => {
+                self.attached.insert((member(&entry.own), member(&entry.on)));
+            }
             (MapKind::Object, _) if entry.space == Space::Index => {
                 self.indexes.insert(member(&entry.own));
             }
@@ -213,6 +221,22 @@ impl Closure {
             }
         }
         found
+    }
+
+    /// Whether the rows of a partition may be among those of what it is a partition of, directly or not.
+    pub fn is_within(&self, tables: &BTreeSet<Member>, partition: &Member) -> bool {
+        let mut child = partition;
+        // Bounded, since a map may hold a circle.
+        for _ in 0..LEVELS_MAX {
+            let parents = self.parents_of.get(child).into_iter().flatten();
+            let mut of = parents.filter(|parent| self.attached.contains(&(child.clone(), (*parent).clone())));
+            match of.next() {
+                Some(parent) if tables.contains(parent) => return true,
+                Some(parent) => child = parent,
+                None => return false,
+            }
+        }
+        false
     }
 
     /// Whether its rows are in chunks.
