@@ -9,6 +9,8 @@ mod archives;
 mod audits;
 #[path = "cli/children.rs"]
 mod children;
+#[path = "cli/cut_short.rs"]
+mod cut_short;
 #[path = "cli/damage.rs"]
 mod damage;
 #[path = "cli/dumps.rs"]

@@ -11,25 +11,50 @@ use crate::cli::report::{self, bytes};
 use crate::cli::world::{Outside, Teller};
 use crate::ops::choose::pattern;
 use crate::ops::choose::{Chosen, ChosenTable, NoRows, Wanted, choose, shown};
+use crate::ops::scenes::Scenes;
 use crate::pipeline::contents::Contents;
+use crate::pipeline::port::Observer;
 use crate::pipeline::unpack::{Cost, Restore};
 
 /// How many tables without rows are told one by one.
 const WARNINGS_MAX: usize = 20;
 
-/// What of the dump is meant; `None` when it is all of it.
+/// What of the dump is meant; `None` when it is all of it. What the map cannot know is warned of.
 ///
 /// # Errors
 /// Something that is asked for is not there.
-pub fn chosen(part: &Part, outside: &Outside, open: &OpenManifest) -> Result<Option<Chosen>, CliError> {
+pub fn chosen(
+    part: &Part,
+    outside: &Outside,
+    open: &OpenManifest,
+    restore: &Restore<'_>,
+) -> Result<Option<Chosen>, CliError> {
     if part.database.is_empty() && part.table.is_empty() && !part.globals {
         return Ok(None);
     }
     let wanted = wanted(part)?;
+    let teller = &outside.teller;
     let contents = Contents::open(&outside.store, open)?;
+    // Before anything is missed that may stand behind it.
+    let mapped = Scenes::read(&mut contents.reader())?.end;
+    warn_of_end(teller, open, mapped, restore.plain_bytes());
     let chosen = choose(&contents, &wanted)?;
-    warn(&outside.teller, &chosen.without);
+    if chosen.partial {
+        teller.warn("some statements of the dump have no names in its map: there may be more of what was asked for");
+    }
+    warn(teller, &chosen.without);
     Ok(Some(chosen))
+}
+
+/// Warns when a map ends before its dump of `plain` bytes does.
+pub fn warn_of_end(teller: &Teller, open: &OpenManifest, mapped: u64, plain: u64) {
+    if mapped < plain {
+        teller.warn(&format!(
+            "the map of the dump ends after {mapped} of {plain} bytes: what stands behind that, such as rows that were cut short, is not \
+             in it; to have it, unpack all of {}",
+            open.manifest.id
+        ));
+    }
 }
 
 /// Says which tables come without their rows, or not at all.

@@ -26,7 +26,7 @@ use crate::keys::ring::Keyring;
 use crate::ops::choose::Chosen;
 use crate::ops::list::resolve;
 use crate::pipeline::error::RunError;
-use crate::pipeline::port::{Clock, Control, Observer, Store};
+use crate::pipeline::port::{Clock, Control, Store};
 use crate::pipeline::survey::open_manifest;
 use crate::pipeline::unpack::Restore;
 
@@ -95,9 +95,11 @@ fn restore(
     command: &Unpack,
 ) -> Result<u64, CliError> {
     let keys = ring.of_epoch(open.manifest.epoch).map_err(RunError::Key)?;
-    let chosen = part::chosen(&command.part, outside, open)?;
+    let threads = if command.part.dry_run { 1 } else { threads(command.threads) };
+    let restore = Restore::prepare(&outside.world(), open, keys, threads)?;
+    let chosen = part::chosen(&command.part, outside, open, &restore)?;
     if command.part.dry_run {
-        let restore = Restore::prepare(&outside.world(), open, keys, 1)?;
+        warn_of_verdict(&outside.teller, &open.manifest);
         return part::dry_run(global, &open.manifest.id, &restore, chosen.as_ref()).map(|()| 0);
     }
     let file = match &command.output {
@@ -107,12 +109,6 @@ fn restore(
         }
         _ => None,
     };
-    let restore = Restore::prepare(&outside.world(), open, keys, threads(command.threads))?;
-    if chosen.as_ref().is_some_and(|chosen| chosen.partial) {
-        outside
-            .teller
-            .warn("some statements of the dump have no names in its map: there may be more of what was asked for");
-    }
     let release = Release { restore, chosen };
     // Also under `--quiet`: whoever asked for `latest` must be able to see what that was.
     announce(global, outside, &open.manifest);
@@ -153,8 +149,13 @@ fn announce(global: &Global, outside: &Outside, manifest: &Manifest) {
     } else {
         outside.teller.tell(&text);
     }
+    warn_of_verdict(&outside.teller, manifest);
+}
+
+/// Warns when the dump of a backup is in doubt.
+pub(super) fn warn_of_verdict(teller: &Teller, manifest: &Manifest) {
     if let Some(doubt) = doubt(manifest.verdict) {
-        outside.teller.caution(&format!("{}: {doubt}", manifest.id));
+        teller.caution(&format!("{}: {doubt}", manifest.id));
     }
 }
 

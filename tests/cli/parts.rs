@@ -19,7 +19,7 @@ pub fn dump(orders: &[u64]) -> String {
 }
 
 /// A dump of two databases, each with a table `orders`.
-fn cluster() -> String {
+pub fn cluster() -> String {
     let database = |name: &str| {
         let body = [HEAD, TABLES, &rows("orders", &[1, 2]), &rows("child", &[7]), END].concat();
         format!("\\connect {name}\n\n{}", body.replace(" K\n", &format!(" {name}\n")))

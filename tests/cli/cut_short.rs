@@ -1,0 +1,42 @@
+//! A dump whose map ends before it does, and names as they are typed.
+
+use crate::parts::{cluster, dump};
+use crate::place::{Place, Ran, run};
+
+/// Packs what is cut short, and returns the id.
+fn kept(place: &Place, dump: &[u8]) -> String {
+    let ran = run(place.command(&["pack", "-q", "--allow-incomplete"]), dump);
+    assert_eq!(ran.code, Some(3), "{ran:?}");
+    String::from_utf8(ran.out).expect("an id").trim().to_owned()
+}
+
+fn warns(ran: &Ran, code: i32, warnings: &[&str]) {
+    assert_eq!(ran.code, Some(code), "{ran:?}");
+    for warning in warnings {
+        assert!(ran.err.contains(warning), "{warning}: {}", ran.err);
+    }
+}
+
+const EARLY: &str = "warning: the map of the dump ends after ";
+const CUT: &str = "its dump was cut short, or could not be shown to be whole, when it was packed";
+
+#[test]
+fn where_the_map_ends_is_said() {
+    let place = Place::with_key();
+    let whole = cluster();
+    let rows = whole.rfind("COPY public.orders").expect("rows of the second database");
+    let cut = kept(&place, &whole.as_bytes()[..rows + 40]);
+    let unpack = |arguments: &[&str]| run(place.command(&[&["unpack", "-q", &cut], arguments].concat()), b"");
+    warns(&unpack(&["--database", "bench"]), 3, &[EARLY, CUT]);
+    warns(&unpack(&["--database", "bench", "--dry-run"]), 3, &[EARLY, CUT]);
+    warns(&unpack(&["--database", "*", "--globals"]), 3, &[EARLY, CUT]);
+    warns(&unpack(&["--database", "later"]), 10, &[EARLY, "no database of the dump matches `later`"]);
+    warns(&unpack(&["--database", "bench", "--table", "orders"]), 2, &[EARLY, "unpack all of "]);
+    // All of it has no need of the map.
+    let all = run(place.command(&["unpack", "-q", &cut]), b"");
+    assert_eq!((all.code, &all.out[..], all.err.contains(EARLY)), (Some(0), &whole.as_bytes()[..rows + 40], false));
+    // A map that goes to the end is not spoken of.
+    let good = place.pack(&["--allow-shrink"], whole.as_bytes());
+    let ran = run(place.command(&["unpack", "-q", &good, "--database", "bench"]), b"");
+    assert_eq!((ran.code, ran.err.contains(EARLY)), (Some(0), false), "{ran:?}");
+}
