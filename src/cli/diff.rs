@@ -10,12 +10,14 @@ use crate::cli::args::{Diff, Global};
 use crate::cli::control::Patience;
 use crate::cli::latest::{LATEST, latest};
 use crate::cli::message::CliError;
+use crate::cli::part::warn_of_end;
 use crate::cli::report::{self, bytes};
-use crate::cli::unpack::choose;
+use crate::cli::unpack::{choose, warn_of_verdict};
 use crate::cli::world::{Outside, Teller, open_store};
 use crate::ops::choose::shown;
 use crate::ops::diff::{Certainty, Change, Compared, Side, TableName, diff};
 use crate::ops::list::resolve;
+use crate::ops::scenes::Scenes;
 use crate::pipeline::contents::Contents;
 use crate::pipeline::error::RunError;
 use crate::pipeline::survey::open_manifest;
@@ -39,14 +41,18 @@ pub fn run(global: &Global, command: &Diff) -> Result<Option<FailureClass>, CliE
         let keys = ring.of_epoch(open.manifest.epoch).map_err(RunError::Key)?;
         Restore::prepare(&outside.world(), open, keys, 1)
     };
-    let indexes = [prepare(&before)?, prepare(&after)?];
+    let restores = [prepare(&before)?, prepare(&after)?];
     let contents = [Contents::open(&outside.store, &before)?, Contents::open(&outside.store, &after)?];
-    let [old, new] = [0, 1].map(|at| Compared { contents: &contents[at], index: indexes[at].index() });
+    let [old, new] = [0, 1].map(|at| Compared { contents: &contents[at], index: restores[at].index() });
     let changes = diff(&old, &new)?;
     match global.json {
         true => report::json(&diff_json(&before, &after, &changes))?,
         false => print(&changes)?,
     };
+    for (open, (contents, restore)) in [&before, &after].into_iter().zip(contents.iter().zip(&restores)) {
+        warn_of_verdict(&outside.teller, &open.manifest);
+        warn_of_end(&outside.teller, open, Scenes::read(&mut contents.reader())?.end, restore.plain_bytes());
+    }
     Ok(outside.teller.class())
 }
 

@@ -40,3 +40,21 @@ fn where_the_map_ends_is_said() {
     let ran = run(place.command(&["unpack", "-q", &good, "--database", "bench"]), b"");
     assert_eq!((ran.code, ran.err.contains(EARLY)), (Some(0), false), "{ran:?}");
 }
+
+#[test]
+fn contents_and_differences_say_how_a_dump_ends() {
+    let place = Place::with_key();
+    let whole = dump(&[1, 2, 3]);
+    let good = place.pack(&[], whole.as_bytes());
+    let rows = whole.find("COPY public.orders").expect("rows");
+    let cut = kept(&place, &whole.as_bytes()[..rows + 40]);
+    let ran = |arguments: &[&str]| run(place.command(arguments), b"");
+    warns(&ran(&["show", &cut, "--contents"]), 3, &[EARLY, CUT]);
+    warns(&ran(&["show", &cut, "--contents", "--json"]), 3, &[EARLY, CUT]);
+    warns(&ran(&["diff", &good, &cut]), 3, &[EARLY, CUT, &cut]);
+    warns(&ran(&["diff", &cut, &good]), 3, &[EARLY, CUT, &cut]);
+    for arguments in [&["show", &good, "--contents"][..], &["diff", &good, &good]] {
+        let ran = ran(arguments);
+        assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{arguments:?}");
+    }
+}
