@@ -1,4 +1,4 @@
-//! `vault diff`: which tables changed between two backups.
+//! `vault diff`: the rows of which tables changed between two backups.
 
 use std::collections::BTreeMap;
 
@@ -89,7 +89,10 @@ fn print(changes: &BTreeMap<TableName, Change>) -> Result<Option<FailureClass>, 
     if !rows.is_empty() {
         report::table(&heading, &rows)?;
     }
-    report::lines(&[format!("{same} tables are the same, byte for byte")])
+    report::lines(&[
+        format!("{same} tables have the same rows, byte for byte"),
+        "tables without rows, and all that is no table, are not compared".into(),
+    ])
 }
 
 fn diff_json(before: &OpenManifest, after: &OpenManifest, changes: &BTreeMap<TableName, Change>) -> Value {

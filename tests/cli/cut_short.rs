@@ -58,3 +58,11 @@ fn contents_and_differences_say_how_a_dump_ends() {
         assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{arguments:?}");
     }
 }
+
+#[test]
+fn differences_are_of_rows() {
+    let place = Place::with_key();
+    let whole = place.pack(&[], dump(&[1]).as_bytes());
+    let told = place.ok(&["diff", &whole, &whole], b"");
+    assert!(told.contains("tables without rows, and all that is no table, are not compared"), "{told}");
+}
