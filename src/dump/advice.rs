@@ -1,4 +1,4 @@
-//! What would make the next backup smaller, seen from the stream alone.
+//! What would make the next backup smaller or surer, seen from the stream alone.
 //!
 //! What is compressed already has nothing in common with the dump of the day
 //! before, however little has changed: all of it is stored anew.
@@ -8,9 +8,10 @@ use std::fmt;
 use super::DumpKind;
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
+const CRLF: &[u8] = b"--\r\n-- PostgreSQL database ";
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 
-/// A dump that is compressed before it comes.
+/// A dump that is compressed before it comes, or changed on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Advice {
     /// `pg_dump -Fc` with its own compression.
@@ -19,12 +20,14 @@ pub enum Advice {
     Gzip,
     /// zstd.
     Zstd,
+    /// Text of pg_dump or pg_dumpall with CR LF line ends, which is not known as that.
+    CrLf,
 }
 
 impl Advice {
     /// What the first bytes tell of a stream that is none of the known kinds.
     pub(super) fn of_head(kind: DumpKind, head: &[u8]) -> Option<Advice> {
-        let known = [(GZIP, Advice::Gzip), (ZSTD, Advice::Zstd)];
+        let known = [(GZIP, Advice::Gzip), (ZSTD, Advice::Zstd), (CRLF, Advice::CrLf)];
         let found = known.into_iter().find(|(magic, _)| head.starts_with(magic));
         found.filter(|_| kind == DumpKind::Raw).map(|(_, advice)| advice)
     }
@@ -36,6 +39,12 @@ impl fmt::Display for Advice {
             Self::Custom => ("pg_dump", "run `pg_dump -Fc -Z0`"),
             Self::Gzip => ("gzip", "pack it without gzip (of mongodump, without --gzip)"),
             Self::Zstd => ("zstd", "pack it without zstd"),
+            Self::CrLf => {
+                return f.write_str(
+                    "this looks like text of pg_dump with CR LF line ends: its end is not checked, so it is good however it is cut; \
+                     pack it as pg_dump writes it",
+                );
+            }
         };
         write!(f, "the dump comes compressed by {found}, so it shares next to nothing with other backups: {instead}")
     }

@@ -66,3 +66,11 @@ fn differences_are_of_rows() {
     let told = place.ok(&["diff", &whole, &whole], b"");
     assert!(told.contains("tables without rows, and all that is no table, are not compared"), "{told}");
 }
+
+#[test]
+fn a_dump_with_other_line_ends_is_noted() {
+    let place = Place::with_key();
+    let crlf = dump(&[1]).replace('\n', "\r\n");
+    let ran = run(place.command(&["pack"]), crlf.as_bytes());
+    warns(&ran, 0, &["CR LF line ends: its end is not checked"]);
+}
