@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::base::failure::FailureClass;
 use crate::cli::args::{Accept, Global};
+use crate::cli::latest::LATEST;
 use crate::cli::message::CliError;
 use crate::cli::report;
 use crate::cli::secrets::Ask;
@@ -17,6 +18,9 @@ use crate::ops::list::resolve;
 /// # Errors
 /// The backup is what it was.
 pub fn run(global: &Global, command: &Accept) -> Result<Option<FailureClass>, CliError> {
+    if command.backup == LATEST {
+        return Err(CliError::AcceptLatest);
+    }
     let store = open_store(global)?;
     let teller = Teller::plain(global);
     let id = resolve(&store, &command.backup)?;

@@ -275,6 +275,9 @@ pub enum CliError {
     /// Not an id.
     #[error("`{0}` is not a whole backup id")]
     NotAnId(String),
+    /// `latest` is what is in doubt.
+    #[error("`vault accept` takes an id, and not `latest`")]
+    AcceptLatest,
     /// Signals cannot be handled.
     #[error("cannot listen for signals: {0}")]
     Signals(io::Error),

@@ -317,6 +317,8 @@ impl Walker for Custom {
             (Ended::Astray(seen), _) => seen,
             (Ended::Here([]), Step::Block) if self.awaited.is_empty() => return Verdict::Complete,
             (Ended::Here([]), Step::Block) => ArchiveSeen::Missing,
+            // Not even the head of one more block, and none is awaited.
+            (Ended::Here(_), Step::Block) if self.awaited.is_empty() => ArchiveSeen::After,
             (_, Step::Block | Step::Chunk | Step::Blob) => ArchiveSeen::Data,
             _ => ArchiveSeen::Head,
         };

@@ -74,3 +74,13 @@ fn a_dump_with_other_line_ends_is_noted() {
     let ran = run(place.command(&["pack"]), crlf.as_bytes());
     warns(&ran, 0, &["CR LF line ends: its end is not checked"]);
 }
+
+#[test]
+fn small_words_are_true() {
+    let place = Place::with_key();
+    let raw = place.pack(&["--allow-shrink"], b"just bytes");
+    let ran = run(place.command(&["show", &raw, "--contents"]), b"");
+    warns(&ran, 2, &["pg_dump, pg_dumpall or mysqldump"]);
+    let ran = run(place.command(&["accept", "latest"]), b"");
+    warns(&ran, 2, &["`vault accept` takes an id"]);
+}

@@ -172,6 +172,8 @@ fn damaged(server: &Cluster) {
     out_of_order(&[&whole[..block.end], &whole[block.clone()]].concat(), "a block twice");
     let without = [&whole[..block.start], &whole[block.end..]].concat();
     assert_eq!(cut_short(observe(&without)), Some((Archive::Custom, ArchiveSeen::Missing)));
+    let longer = [&whole[..], b"\n"].concat();
+    assert_eq!(cut_short(observe(&longer)), Some((Archive::Custom, ArchiveSeen::After)));
     let mut type_2 = whole.clone();
     type_2[block.start] = 2;
     out_of_order(&type_2, "a block of type 2");

@@ -147,6 +147,7 @@ fn hint_of_command(error: &CliError) -> Option<&'static str> {
             "write `table` or `schema.table`, with double quotes around what holds a dot, `*` or `?`"
         }
         CliError::SegmentSize => "leave the option out",
+        CliError::AcceptLatest => "`vault list` shows the ids: look at the backup before you accept it",
         CliError::NotAnId(_) => {
             "the names of its parts tell it: `<guid>-<13 digits>-<number>` is a part of `<guid>-<13 digits>`"
         }
@@ -207,7 +208,9 @@ pub(super) fn hint_of_run(error: &RunError) -> Option<String> {
         RunError::Legacy { .. } => {
             "it was written by another program, and vault never changes or deletes it; `vault legacy unpack` reads those of the a9s backup manager"
         }
-        RunError::NoMap { .. } => "unpack all of it; a backup of the text of pg_dump or pg_dumpall has a dump map",
+        RunError::NoMap { .. } => {
+            "unpack all of it; a backup of the text of pg_dump, pg_dumpall or mysqldump has a dump map"
+        }
         RunError::CutShort(_) => {
             "see why the program that writes the dump ended early, then pack again: no backup was made; `--allow-incomplete` keeps such a dump, \
              marked as incomplete for ever"
