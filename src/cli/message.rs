@@ -47,7 +47,10 @@ pub enum CliError {
     /// What is asked for is not in the dump.
     #[error(transparent)]
     Choose(#[from] ChooseError),
-    /// Not a pattern.
+    /// Not a pattern for a database.
+    #[error("`{0}` is no name and no pattern")]
+    DatabasePattern(String),
+    /// Not a pattern for a table.
     #[error("`{0}` is no name and no pattern")]
     Pattern(String),
     /// The consumer did not read all of its input.

@@ -77,13 +77,12 @@ fn warn(teller: &Teller, without: &[(MapName, NoRows)]) {
 }
 
 fn wanted(part: &Part) -> Result<Wanted, CliError> {
-    let refused = |text: &String| CliError::Pattern(text.clone());
     let databases = part.database.iter().map(|text| {
-        let pattern = pattern::database(text).ok_or_else(|| refused(text))?;
+        let pattern = pattern::database(text).ok_or_else(|| CliError::DatabasePattern(text.clone()))?;
         Ok((text.clone(), pattern))
     });
     let tables = part.table.iter().map(|text| {
-        let pattern = pattern::table(text).ok_or_else(|| refused(text))?;
+        let pattern = pattern::table(text).ok_or_else(|| CliError::Pattern(text.clone()))?;
         Ok((text.clone(), pattern))
     });
     Ok(Wanted {

@@ -147,6 +147,15 @@ pub fn shown(name: &MapName) -> String {
     }
 }
 
+/// A name as it is typed: a pattern that matches it and nothing else.
+pub fn typed(name: &MapName) -> String {
+    let text = pattern::quoted(&name.name);
+    match name.schema.is_empty() {
+        true => text,
+        false => format!("{}.{text}", pattern::quoted(&name.schema)),
+    }
+}
+
 /// Chooses.
 ///
 /// # Errors
@@ -202,7 +211,7 @@ fn databases(scenes: &Scenes, wanted: &Wanted) -> Result<Vec<Vec<u8>>, ChooseErr
         found.extend(matching.map(|name| name.to_vec()));
         if found.len() == before {
             let mut nearest = Nearest::new(text);
-            all.iter().for_each(|name| nearest.offer(&String::from_utf8_lossy(name)));
+            all.iter().for_each(|name| nearest.offer(&pattern::quoted(name)));
             return Err(ChooseError::Nothing { what: "database", pattern: text.clone(), nearest: nearest.names() });
         }
     }

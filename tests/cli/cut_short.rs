@@ -84,3 +84,21 @@ fn small_words_are_true() {
     let ran = run(place.command(&["accept", "latest"]), b"");
     warns(&ran, 2, &["`vault accept` takes an id"]);
 }
+
+#[test]
+fn names_can_be_typed_as_they_are_shown() {
+    let place = Place::with_key();
+    let odd = dump(&[1]).replace("public.orders", "\"odd.sch\".\"t.a\"\"b\"");
+    let backup = place.pack(&[], odd.as_bytes());
+    let ran = run(place.command(&["unpack", "-q", &backup, "--table", "odd.t.ab"]), b"");
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    let ran = run(place.command(&["unpack", "-q", &backup, "--table", "\"odd.sch\".\"t.ab\""]), b"");
+    let nearest = "\"odd.sch\".\"t.a\"\"b\"";
+    warns(&ran, 10, &[&format!("nearest: {nearest};")]);
+    let part = place.ok(&["unpack", "-q", &backup, "--table", nearest], b"");
+    assert!(part.contains("COPY \"odd.sch\"."), "{part}");
+    let ran = run(place.command(&["unpack", "-q", &backup, "--database", "\"shop"]), b"");
+    warns(&ran, 2, &["write the name of a database"]);
+    let ran = run(place.command(&["unpack", "-q", &backup, "--table", "shop.crm.orders"]), b"");
+    warns(&ran, 2, &["`--database`"]);
+}

@@ -143,8 +143,12 @@ fn hint_of_command(error: &CliError) -> Option<&'static str> {
         CliError::FileWrite { .. } => "see that its directory exists, has room, and may be written by you",
         CliError::NoHome => "name the file with `--key-file`",
         CliError::StoreUrl(_) => "give the path of a directory",
+        CliError::DatabasePattern(_) => {
+            "write the name of a database, with double quotes around what holds `*`, `?` or a double quote, and that twice"
+        }
         CliError::Pattern(_) => {
-            "write `table` or `schema.table`, with double quotes around what holds a dot, `*` or `?`"
+            "write `table` or `schema.table`, with double quotes around what holds a dot, `*`, `?` or a double quote, and that twice; \
+             the database is named with `--database`"
         }
         CliError::SegmentSize => "leave the option out",
         CliError::AcceptLatest => "`vault list` shows the ids: look at the backup before you accept it",

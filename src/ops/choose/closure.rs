@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::pattern::Nearest;
-use super::{ChooseError, NoRows, Wanted, shown};
+use super::{ChooseError, NoRows, Wanted, typed};
 use crate::base::map::{MapEntry, MapKind, MapName, Space};
 use crate::ops::scenes::{Scene, Scenes, Subject};
 use crate::pipeline::contents::ContentsReader;
@@ -68,7 +68,7 @@ impl Matched {
                 if table.matches(&entry.own, database) {
                     matched.add(pattern, (database.to_vec(), entry.own.clone()), &entry.class);
                 } else if entry.kind == MapKind::Data {
-                    nearest[pattern].offer(&shown(&in_place(&entry.own, database)));
+                    nearest[pattern].offer(&typed(&in_place(&entry.own, database)));
                 }
             }
         })?;

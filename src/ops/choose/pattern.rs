@@ -88,6 +88,15 @@ fn parts(text: &str) -> Option<Vec<Pattern>> {
     legal.then(|| parts.into_iter().map(Pattern).collect())
 }
 
+/// The pattern for this name and no other.
+pub fn quoted(name: &[u8]) -> String {
+    let text = String::from_utf8_lossy(name);
+    match text.contains(['.', '*', '?', '"']) {
+        true => format!("\"{}\"", text.replace('"', "\"\"")),
+        false => text.into_owned(),
+    }
+}
+
 /// A pattern for a database; a dot is a letter of it.
 pub fn database(text: &str) -> Option<Pattern> {
     let mut steps = Vec::new();
