@@ -17,7 +17,7 @@ STATIC_FLAGS := -C target-feature=+crt-static --cfg getrandom_backend="linux_get
 FUZZ_SECONDS ?= 60
 TOOLS := $(CURDIR)/target/tools
 
-.PHONY: help demo test test-packages static lint fuzz bench side-by-side
+.PHONY: help demo test test-long test-packages static lint fuzz bench side-by-side
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /    make \1\t/p' Makefile
@@ -28,6 +28,11 @@ demo: ## pack and restore a throw-away PostgreSQL cluster, before your eyes
 
 test: test-packages .venv/installed ## all tests; the last line counts them
 	@bash .ci/test
+
+test-long: ## what a large dump and a tebibyte cost: 6 GiB of memory, 3 GiB of a temporary directory (ARCHITECTURE.md)
+	@bash .ci/install test
+	cargo test --release --locked --test index_cache -- --ignored --nocapture
+	cargo test --release --locked --test dump_map -- --ignored --nocapture --test-threads 1
 
 static: ## one self-contained binary, for the machine that has nothing else
 	@bash .ci/install static
