@@ -232,7 +232,10 @@ pub fn latest(store: &dyn Store, ring: &Keyring) -> Result<Latest, RunError> {
 }
 
 /// There is no backup of the newest key of a ring: says what is there instead, `earlier` backups of earlier epochs or those of other databases.
-fn none_of(store: &dyn Store, ring: &Keyring, earlier: usize) -> Result<RunError, RunError> {
+///
+/// # Errors
+/// The store cannot be read.
+pub fn none_of(store: &dyn Store, ring: &Keyring, earlier: usize) -> Result<RunError, RunError> {
     let (guid, epoch) = (ring.guid(), ring.newest().pack.scope.epoch);
     if earlier > 0 {
         let held = format!("of epoch {epoch}, and {earlier} of earlier epochs");

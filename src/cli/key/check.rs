@@ -31,7 +31,7 @@ use crate::pipeline::World;
 use crate::pipeline::counting::Counting;
 use crate::pipeline::error::RunError;
 use crate::pipeline::port::{Clock, Store};
-use crate::pipeline::survey::{Owner, Survey};
+use crate::pipeline::survey::{Owner, Survey, none_of};
 
 /// What was given to open backups with.
 enum Given {
@@ -92,7 +92,7 @@ pub fn run(global: &Global, command: &Check) -> Result<Option<FailureClass>, Cli
     }
     outside.teller.progress().end();
     if databases.is_empty() {
-        return Err(nothing(&subjects, &outside.store));
+        return Err(nothing(&subjects, &outside.store, &given));
     }
     let now = SystemClock.now_ms();
     if let Some(path) = &command.metrics_file {
@@ -150,11 +150,14 @@ fn subjects(global: &Global, store: &dyn Store, command: &Check, given: &Given) 
     Ok(Subjects { survey, guid, ids })
 }
 
-/// There is no backup.
-fn nothing(subjects: &Subjects, store: &dyn Store) -> CliError {
-    let what = match subjects.guid {
-        Some(guid) => format!("of {guid} in {}", store.location()),
-        None => format!("in {}", store.location()),
+/// There is no backup; of a key file's database, what there is instead.
+fn nothing(subjects: &Subjects, store: &dyn Store, given: &Given) -> CliError {
+    let what = match (subjects.guid, given) {
+        (Some(guid), Given::KeyFile(ring)) if guid == ring.guid() => {
+            return none_of(store, ring, 0).unwrap_or_else(|error| error).into();
+        }
+        (Some(guid), _) => format!("of {guid} in {}", store.location()),
+        (None, _) => format!("in {}", store.location()),
     };
     RunError::NotFound { what }.into()
 }
