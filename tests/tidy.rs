@@ -1,5 +1,5 @@
 //! The house is as ARCHITECTURE.md says: rooms use only what is to their right, nothing below `cli` prints, files and functions stay small,
-//! and unsafe code stands in the one room that is listed here.
+//! and unsafe code stands in the files that are listed here.
 
 use std::fs;
 use std::path::{Path, PathBuf};
