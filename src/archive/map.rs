@@ -96,7 +96,7 @@ impl MapWriter {
     }
 }
 
-/// Reads the exact size of a dump, and the map of its index: `take` gets every entry, in order. `false` when there is no map.
+/// Reads the map of an index: `take` gets every entry, in order. What comes back is the exact size of the dump, or `None` when there is no map.
 ///
 /// # Errors
 /// The map is not legal; those of `fetch`.
@@ -105,7 +105,7 @@ pub fn read_map<E: From<ArchiveError>>(
     parts: &[u64],
     fetch: &mut Fetch<'_, E>,
     take: &mut dyn FnMut(MapEntry),
-) -> Result<bool, E> {
+) -> Result<Option<u64>, E> {
     let object = Index::object(manifest);
     let mut reader = SectionReader::open(Holder::Index, &object, parts, fetch)?;
     let summary = reader.read_all(Section::Summary, fetch)?;
@@ -119,5 +119,5 @@ pub fn read_map<E: From<ArchiveError>>(
     if there {
         parser.finish().map_err(ArchiveError::format(&object))?;
     }
-    Ok(there)
+    Ok(there.then_some(summary.plain))
 }

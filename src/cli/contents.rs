@@ -5,16 +5,13 @@ use serde_json::{Value, json};
 use crate::base::failure::FailureClass;
 use crate::base::id::BackupId;
 use crate::cli::args::{Global, Show};
-use crate::cli::control::Patience;
 use crate::cli::message::CliError;
 use crate::cli::part::warn_of_end;
 use crate::cli::report::{self, bytes};
 use crate::cli::unpack::{self, warn_of_verdict};
-use crate::cli::world::{Outside, open_store};
+use crate::cli::world::{Teller, open_store};
 use crate::ops::contents::{Database, Relation, Schema, Tree, tree};
 use crate::pipeline::contents::Contents;
-use crate::pipeline::error::RunError;
-use crate::pipeline::unpack::Restore;
 
 /// Shows.
 ///
@@ -22,19 +19,16 @@ use crate::pipeline::unpack::Restore;
 /// There is no such backup, no key for it, or no map in it.
 pub fn run(global: &Global, command: &Show) -> Result<Option<FailureClass>, CliError> {
     let store = open_store(global)?;
-    let (unlocked, open) = unpack::choose(global, &store, &command.backup)?;
+    let (_, open) = unpack::choose(global, &store, &command.backup)?;
     let tree = tree(&Contents::open(&store, &open)?)?;
-    let keys = unlocked.ring.of_epoch(open.manifest.epoch).map_err(RunError::Key)?;
-    let (outside, _) = Outside::new(global, store, Patience { timeout: None, stall_timeout: None })?;
-    // The manifest has no size of the dump that is exact.
-    let plain = Restore::prepare(&outside.world(), &open, keys, 1)?.plain_bytes();
+    let teller = Teller::plain(global);
     match global.json {
         true => report::json(&tree_json(&open.manifest.id, &tree))?,
         false => report::lines(&lines(&open.manifest.id, &tree))?,
     };
-    warn_of_verdict(&outside.teller, &open.manifest);
-    warn_of_end(&outside.teller, &open, tree.mapped, plain);
-    Ok(outside.teller.class())
+    warn_of_verdict(&teller, &open.manifest);
+    warn_of_end(&teller, &open, tree.mapped, tree.plain);
+    Ok(teller.class())
 }
 
 fn lines(id: &BackupId, tree: &Tree) -> Vec<String> {

@@ -17,7 +17,6 @@ use crate::cli::world::{Outside, Teller, open_store};
 use crate::ops::choose::shown;
 use crate::ops::diff::{Certainty, Change, Compared, Side, TableName, diff};
 use crate::ops::list::resolve;
-use crate::ops::scenes::Scenes;
 use crate::pipeline::contents::Contents;
 use crate::pipeline::error::RunError;
 use crate::pipeline::survey::open_manifest;
@@ -43,15 +42,16 @@ pub fn run(global: &Global, command: &Diff) -> Result<Option<FailureClass>, CliE
     };
     let restores = [prepare(&before)?, prepare(&after)?];
     let contents = [Contents::open(&outside.store, &before)?, Contents::open(&outside.store, &after)?];
-    let [old, new] = [0, 1].map(|at| Compared { contents: &contents[at], index: restores[at].index() });
-    let changes = diff(&old, &new)?;
+    let [mut old, mut new] =
+        [Compared::read(&contents[0], restores[0].index())?, Compared::read(&contents[1], restores[1].index())?];
+    let changes = diff(&mut old, &mut new)?;
     match global.json {
         true => report::json(&diff_json(&before, &after, &changes))?,
         false => print(&changes)?,
     };
-    for (open, (contents, restore)) in [&before, &after].into_iter().zip(contents.iter().zip(&restores)) {
+    for (open, scenes) in [(&before, old.scenes), (&after, new.scenes)] {
         warn_of_verdict(&outside.teller, &open.manifest);
-        warn_of_end(&outside.teller, open, Scenes::read(&mut contents.reader())?.end, restore.plain_bytes());
+        warn_of_end(&outside.teller, open, scenes.end, scenes.plain);
     }
     Ok(outside.teller.class())
 }

@@ -23,22 +23,18 @@ const WARNINGS_MAX: usize = 20;
 ///
 /// # Errors
 /// Something that is asked for is not there.
-pub fn chosen(
-    part: &Part,
-    outside: &Outside,
-    open: &OpenManifest,
-    restore: &Restore<'_>,
-) -> Result<Option<Chosen>, CliError> {
+pub fn chosen(part: &Part, outside: &Outside, open: &OpenManifest) -> Result<Option<Chosen>, CliError> {
     if part.database.is_empty() && part.table.is_empty() && !part.globals {
         return Ok(None);
     }
     let wanted = wanted(part)?;
     let teller = &outside.teller;
     let contents = Contents::open(&outside.store, open)?;
+    let mut reader = contents.reader();
+    let scenes = Scenes::read(&mut reader)?;
     // Before anything is missed that may stand behind it.
-    let mapped = Scenes::read(&mut contents.reader())?.end;
-    warn_of_end(teller, open, mapped, restore.plain_bytes());
-    let chosen = choose(&contents, &wanted)?;
+    warn_of_end(teller, open, scenes.end, scenes.plain);
+    let chosen = choose(&scenes, &mut reader, &wanted)?;
     if chosen.partial {
         teller.warn("some statements of the dump have no names in its map: there may be more of what was asked for");
     }

@@ -72,7 +72,7 @@ pub fn run(global: &Global, command: &Show) -> Result<Option<FailureClass>, CliE
 /// The versions that the dump names. A backup whose index is not there has a manifest to show all the same.
 fn versions(store: &dyn Store, id: &BackupId, ring: &Keyring, teller: &Teller) -> Versions {
     let open = open_manifest(store, id, ring);
-    let versions = open.and_then(|open| Versions::read(&Contents::open(store, &open)?));
+    let versions = open.and_then(|open| Versions::read(&mut Contents::open(store, &open)?.reader()));
     versions.unwrap_or_else(|error| {
         teller.warn(&format!("the versions that the dump names cannot be read: {error}"));
         Versions::default()

@@ -97,7 +97,7 @@ fn restore(
     let keys = ring.of_epoch(open.manifest.epoch).map_err(RunError::Key)?;
     let threads = if command.part.dry_run { 1 } else { threads(command.threads) };
     let restore = Restore::prepare(&outside.world(), open, keys, threads)?;
-    let chosen = part::chosen(&command.part, outside, open, &restore)?;
+    let chosen = part::chosen(&command.part, outside, open)?;
     if command.part.dry_run {
         warn_of_verdict(&outside.teller, &open.manifest);
         return part::dry_run(global, &open.manifest.id, &restore, chosen.as_ref()).map(|()| 0);

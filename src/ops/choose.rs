@@ -10,7 +10,7 @@ use std::ops::Range;
 use crate::base::failure::FailureClass;
 use crate::base::map::MapName;
 use crate::ops::scenes::{Scenes, Subject};
-use crate::pipeline::contents::Contents;
+use crate::pipeline::contents::ContentsReader;
 use crate::pipeline::error::RunError;
 
 use closure::{Closure, Matched, Member};
@@ -156,14 +156,12 @@ pub fn typed(name: &MapName) -> String {
     }
 }
 
-/// Chooses.
+/// Chooses among the scenes that `reader` gave.
 ///
 /// # Errors
-/// There is no map, or nothing of what is asked for.
-pub fn choose(contents: &Contents<'_>, wanted: &Wanted) -> Result<Chosen, ChooseError> {
-    let mut reader = contents.reader();
-    let scenes = Scenes::read(&mut reader)?;
-    let databases = databases(&scenes, wanted)?;
+/// There is nothing of what is asked for, or the map cannot be read.
+pub fn choose(scenes: &Scenes, reader: &mut ContentsReader<'_, '_>, wanted: &Wanted) -> Result<Chosen, ChooseError> {
+    let databases = databases(scenes, wanted)?;
     let mut chosen = Chosen { partial: scenes.unnamed > 0, ..Chosen::default() };
     if wanted.globals {
         let globals = scenes.scenes.iter().filter(|scene| scene.subject == Subject::Globals);
@@ -173,12 +171,12 @@ pub fn choose(contents: &Contents<'_>, wanted: &Wanted) -> Result<Chosen, Choose
         }
     }
     if !wanted.tables.is_empty() {
-        let Matched { mut closure, roots } = Matched::find(&scenes, &mut reader, wanted, &databases)?;
-        closure.grow(&scenes, &mut reader, wanted)?;
+        let Matched { mut closure, roots } = Matched::find(scenes, reader, wanted, &databases)?;
+        closure.grow(scenes, reader, wanted)?;
         if closure.leave_hypertables(&roots) {
-            closure.grow(&scenes, &mut reader, wanted)?;
+            closure.grow(scenes, reader, wanted)?;
         }
-        let script = script::write(&scenes, &mut reader, wanted, &closure)?;
+        let script = script::write(scenes, reader, wanted, &closure)?;
         chosen.without = check_rows(&closure, &roots, &script.tables, wanted)?;
         chosen.ranges.extend(script.ranges);
         chosen.tables = script.tables;
@@ -189,7 +187,7 @@ pub fn choose(contents: &Contents<'_>, wanted: &Wanted) -> Result<Chosen, Choose
         chosen.ranges.extend(whole.map(|scene| scene.range.clone()));
     }
     if !chosen.ranges.is_empty() {
-        chosen.ranges.extend(script::session(&scenes, &mut reader)?);
+        chosen.ranges.extend(script::session(scenes, reader)?);
     }
     chosen.ranges = merge(chosen.ranges);
     Ok(chosen)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::base::map::{MapEntry, MapKind, MapName, Space};
 use crate::ops::scenes::{Scenes, Subject};
-use crate::pipeline::contents::Contents;
+use crate::pipeline::contents::{Contents, ContentsReader};
 use crate::pipeline::error::RunError;
 
 /// The versions that a dump names, as it writes them.
@@ -21,10 +21,10 @@ impl Versions {
     ///
     /// # Errors
     /// The map cannot be read.
-    pub fn read(contents: &Contents<'_>) -> Result<Versions, RunError> {
+    pub fn read(reader: &mut ContentsReader<'_, '_>) -> Result<Versions, RunError> {
         let mut versions = Versions::default();
-        match contents.reader().each(&mut |entry| versions.take(&entry)) {
-            Err(RunError::NoMap { .. }) | Ok(()) => Ok(versions),
+        match reader.each(&mut |entry| versions.take(&entry)) {
+            Err(RunError::NoMap { .. }) | Ok(_) => Ok(versions),
             Err(error) => Err(error),
         }
     }
@@ -51,6 +51,8 @@ pub struct Tree {
     pub unnamed: u64,
     /// Up to where the map goes.
     pub mapped: u64,
+    /// The size of the dump.
+    pub plain: u64,
 }
 
 /// A database.
@@ -95,8 +97,9 @@ pub struct Relation {
 pub fn tree(contents: &Contents<'_>) -> Result<Tree, RunError> {
     let mut reader = contents.reader();
     let scenes = Scenes::read(&mut reader)?;
-    let versions = Versions::read(contents)?;
-    let mut tree = Tree { versions, unnamed: scenes.unnamed, mapped: scenes.end, ..Tree::default() };
+    let versions = Versions::read(&mut reader)?;
+    let Scenes { end: mapped, plain, unnamed, .. } = scenes;
+    let mut tree = Tree { versions, unnamed, mapped, plain, ..Tree::default() };
     for scene in &scenes.scenes {
         let bytes = scene.range.end - scene.range.start;
         match &scene.subject {

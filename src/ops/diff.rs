@@ -12,7 +12,7 @@ use crate::base::map::{MapKind, MapName};
 use crate::format::header::Role;
 use crate::format::manifest::Manifest;
 use crate::ops::scenes::{Scenes, Subject};
-use crate::pipeline::contents::Contents;
+use crate::pipeline::contents::{Contents, ContentsReader};
 use crate::pipeline::error::RunError;
 
 /// A table in its database.
@@ -62,18 +62,34 @@ impl Change {
 }
 
 /// A backup that is compared.
-pub struct Compared<'a> {
-    /// Its map.
-    pub contents: &'a Contents<'a>,
-    /// Its index.
-    pub index: &'a Index,
+pub struct Compared<'c, 'a> {
+    manifest: &'a Manifest,
+    reader: ContentsReader<'c, 'a>,
+    index: &'c Index,
+    /// Its scenes.
+    pub scenes: Scenes,
+}
+
+impl<'c, 'a> Compared<'c, 'a> {
+    /// A backup, by its map and its index.
+    ///
+    /// # Errors
+    /// There is no map, or it cannot be read.
+    pub fn read(contents: &'c Contents<'a>, index: &'c Index) -> Result<Compared<'c, 'a>, RunError> {
+        let mut reader = contents.reader();
+        let scenes = Scenes::read(&mut reader)?;
+        Ok(Compared { manifest: contents.manifest(), reader, index, scenes })
+    }
 }
 
 /// Compares the tables of two backups.
 ///
 /// # Errors
-/// One of them has no map, or it cannot be read.
-pub fn diff(before: &Compared<'_>, after: &Compared<'_>) -> Result<BTreeMap<TableName, Change>, RunError> {
+/// The map of one of them cannot be read.
+pub fn diff(
+    before: &mut Compared<'_, '_>,
+    after: &mut Compared<'_, '_>,
+) -> Result<BTreeMap<TableName, Change>, RunError> {
     let mut names = HashMap::new();
     let old = Places::of(before, &mut names);
     let new = Places::of(after, &mut names);
@@ -95,9 +111,8 @@ struct Places {
 }
 
 impl Places {
-    fn of(compared: &Compared<'_>, names: &mut HashMap<String, u32>) -> Places {
-        let manifest: &Manifest = compared.contents.manifest();
-        let parts = manifest.objects().filter(|(_, part)| part.role == Role::Data);
+    fn of(compared: &Compared<'_, '_>, names: &mut HashMap<String, u32>) -> Places {
+        let parts = compared.manifest.objects().filter(|(_, part)| part.role == Role::Data);
         let parts = parts.map(|(id, part)| {
             let next = names.len() as u32;
             *names.entry(id.part_name(part.index)).or_insert(next)
@@ -129,14 +144,13 @@ impl Places {
 }
 
 /// What a dump has of every table, beside what the other one has.
-fn sides(compared: &Compared<'_>, own: &Places, other: &Places) -> Result<BTreeMap<TableName, Side>, RunError> {
-    let mut reader = compared.contents.reader();
-    let scenes = Scenes::read(&mut reader)?;
+fn sides(compared: &mut Compared<'_, '_>, own: &Places, other: &Places) -> Result<BTreeMap<TableName, Side>, RunError> {
+    let Compared { reader, index, scenes, .. } = compared;
     let mut sides: BTreeMap<TableName, Side> = BTreeMap::new();
-    let mut pieces = compared.index.pieces().peekable();
+    let mut pieces = index.pieces().peekable();
     // Where the next piece begins in the dump.
     let mut at = 0;
-    scenes.each(&mut reader, &mut |scene, entry| {
+    scenes.each(reader, &mut |scene, entry| {
         let Subject::Database(database) = &scene.subject else { return };
         if entry.kind != MapKind::Data {
             return;
@@ -148,7 +162,7 @@ fn sides(compared: &Compared<'_>, own: &Places, other: &Places) -> Result<BTreeM
             let end = at + u64::from(piece.length);
             let (from, to) = (entry.offset.max(at), entry.end().min(end));
             if from < to {
-                let block = compared.index.blocks[piece.block as usize];
+                let block = index.blocks[piece.block as usize];
                 // Both are within the piece.
                 let stretch = piece.offset + (from - at) as u32..piece.offset + (to - at) as u32;
                 side.alone += other.unused((own.parts[block.part as usize], block.offset), stretch);

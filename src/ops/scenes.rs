@@ -52,7 +52,9 @@ pub struct Scenes {
     pub scenes: Vec<Scene>,
     /// Up to where the map goes.
     pub end: u64,
-    /// Statements that have no names in it.
+    /// The size of the dump.
+    pub plain: u64,
+    /// Statements that have no names in the map.
     pub unnamed: u64,
 }
 
@@ -63,9 +65,9 @@ impl Scenes {
     /// There is no map, or it cannot be read.
     pub fn read(reader: &mut ContentsReader<'_, '_>) -> Result<Scenes, RunError> {
         let mut making = Making::default();
-        reader.each(&mut |entry| making.take(&entry))?;
+        let plain = reader.each(&mut |entry| making.take(&entry))?;
         // A map may hold versions and nothing else.
-        if making.scenes.is_empty() { Err(reader.no_map()) } else { Ok(making.finish()) }
+        if making.scenes.is_empty() { Err(reader.no_map()) } else { Ok(making.finish(plain)) }
     }
 
     /// The names of all databases, in the order of the dump.
@@ -89,7 +91,7 @@ impl Scenes {
         take: &mut dyn FnMut(&Scene, MapEntry),
     ) -> Result<(), RunError> {
         let mut at = 0;
-        reader.each(&mut |entry| {
+        let read = reader.each(&mut |entry| {
             // What has no length belongs to what stands before it.
             let over = |scene: &Scene| scene.range.end < entry.offset + u64::from(entry.length > 0);
             while at + 1 < self.scenes.len() && over(&self.scenes[at]) {
@@ -98,7 +100,8 @@ impl Scenes {
             if let Some(scene) = self.scenes.get(at).filter(|scene| scene.range.start <= entry.offset) {
                 take(scene, entry);
             }
-        })
+        });
+        read.map(|_| ())
     }
 }
 
@@ -155,7 +158,7 @@ impl Making {
         self.connected = Some(name);
     }
 
-    fn finish(self) -> Scenes {
+    fn finish(self, plain: u64) -> Scenes {
         let starts: Vec<u64> = self.scenes.iter().map(|(start, _)| *start).collect();
         let ends = starts.iter().skip(1).copied().chain([self.end]);
         let scenes = self.scenes.into_iter().zip(ends).map(|((start, subject), end)| Scene {
@@ -163,6 +166,6 @@ impl Making {
             // Nothing ever said what it is called.
             subject: subject.unwrap_or(Subject::Database(Vec::new())),
         });
-        Scenes { scenes: scenes.collect(), end: self.end, unnamed: self.unnamed }
+        Scenes { scenes: scenes.collect(), end: self.end, plain, unnamed: self.unnamed }
     }
 }

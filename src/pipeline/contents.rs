@@ -55,18 +55,15 @@ impl ContentsReader<'_, '_> {
         RunError::NoMap { id: manifest.id, kind: manifest.kind.clone() }
     }
 
-    /// Calls `take` with every entry, in order.
+    /// Calls `take` with every entry, in order. What comes back is the exact size of the dump.
     ///
     /// # Errors
     /// There is no map, or it is not what it should be.
-    pub fn each(&mut self, take: &mut dyn FnMut(MapEntry)) -> Result<(), RunError> {
+    pub fn each(&mut self, take: &mut dyn FnMut(MapEntry)) -> Result<u64, RunError> {
         let manifest = self.contents.manifest;
         let lengths: Vec<u64> = self.contents.parts.iter().map(PartReader::plain_bytes).collect();
         let ranges = &mut self.ranges;
         let mut fetch = |part: u32, offset, length| ranges.read(part as usize, offset, length);
-        match read_map::<RunError>(manifest, &lengths, &mut fetch, take)? {
-            true => Ok(()),
-            false => Err(self.no_map()),
-        }
+        read_map::<RunError>(manifest, &lengths, &mut fetch, take)?.ok_or_else(|| self.no_map())
     }
 }

@@ -164,7 +164,7 @@ fn verify_inside(
     }
     // Nothing but a restore of a part needs the map.
     match Contents::open(world.store, open).and_then(|contents| contents.reader().each(&mut |_| {})) {
-        Err(RunError::NoMap { .. }) | Ok(()) => {}
+        Err(RunError::NoMap { .. }) | Ok(_) => {}
         Err(error) => report.find(&error, Role::Catalogue),
     }
     if !catalogues {

@@ -6,6 +6,7 @@ use vault::keys::ring::Keyring;
 use vault::ops::choose::pattern::table;
 use vault::ops::choose::{Chosen, Wanted, choose};
 use vault::ops::contents::tree;
+use vault::ops::scenes::Scenes;
 use vault::pipeline::contents::Contents;
 use vault::pipeline::error::RunError;
 use vault::pipeline::pack::Packed;
@@ -54,7 +55,9 @@ pub fn part(
     wanted: &Wanted,
 ) -> Result<(Vec<u8>, Chosen), RunError> {
     let open = open(store, ring, &packed.manifest.id)?;
-    let chosen = choose(&Contents::open(store, &open)?, wanted).expect("chosen");
+    let contents = Contents::open(store, &open)?;
+    let mut reader = contents.reader();
+    let chosen = choose(&Scenes::read(&mut reader)?, &mut reader, wanted).expect("chosen");
     let keys = ring.of_epoch(open.manifest.epoch)?;
     let mut released = Vec::new();
     Restore::prepare(&outside.world(store), &open, keys, 2)?.release_ranges(&chosen.ranges, &mut released)?;
