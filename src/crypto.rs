@@ -10,6 +10,7 @@
 //! The room knows no file layout: callers hand it the bytes that a key is bound to.
 
 pub mod age;
+mod gcm;
 pub mod kdf;
 pub mod keys;
 #[cfg(test)]

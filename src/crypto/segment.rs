@@ -2,11 +2,9 @@
 //!
 //! Stateless, so that segments can be sealed and opened in parallel; `archive::part` keeps the count.
 
-use aes_gcm::aead::AeadInOut;
-use aes_gcm::{Aes256Gcm, KeyInit};
-
 use crate::base::limits::TAG_BYTES;
-use crate::crypto::secret::{Secret, on_wiped_stack};
+use crate::crypto::gcm::Gcm;
+use crate::crypto::secret::Secret;
 
 /// Whether a segment is the last of its part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,24 +23,19 @@ pub struct SegmentError {
     pub index: u64,
 }
 
-/// Seals and opens the segments of one part. The expanded key is zeroised when dropped, and does not move, which would leave copies.
-pub struct SegmentCipher(Box<Aes256Gcm>);
+/// Seals and opens the segments of one part.
+pub struct SegmentCipher(Gcm);
 
 impl SegmentCipher {
     /// A cipher under the key of one part.
     pub fn new(key: &Secret<32>) -> SegmentCipher {
-        SegmentCipher(on_wiped_stack::<4, _>(|| Box::new(Aes256Gcm::new(key.expose().into()))))
+        SegmentCipher(Gcm::new(key))
     }
 
     /// Encrypts the buffer in place and appends the tag.
     pub fn seal(&self, index: u64, position: Position, buffer: &mut Vec<u8>) {
-        let text = buffer.as_mut_slice().into();
-        let seal = || self.0.encrypt_inout_detached(&nonce(index, position).into(), &[], text);
-        match on_wiped_stack::<4, _>(seal) {
-            Ok(tag) => buffer.extend_from_slice(&tag),
-            // GCM refuses only what is longer than 2^36 bytes; a segment has at most 2^20.
-            Err(_) => unreachable!("a segment is far below the limit of SP 800-38D"),
-        }
+        let tag = self.0.seal(nonce(index, position), buffer);
+        buffer.extend_from_slice(&tag);
     }
 
     /// Decrypts a sealed segment in place; the result is the plaintext, the tag gone.
@@ -50,16 +43,9 @@ impl SegmentCipher {
     /// # Errors
     /// The segment is too short or does not authenticate; the buffer is emptied.
     pub fn open(&self, index: u64, position: Position, buffer: &mut Vec<u8>) -> Result<(), SegmentError> {
-        let opened = match buffer.split_last_chunk_mut::<TAG_BYTES>() {
-            Some((text, tag)) => {
-                let tag = (*tag).into();
-                let open = || self.0.decrypt_inout_detached(&nonce(index, position).into(), &[], text.into(), &tag);
-                on_wiped_stack::<4, _>(open).is_ok()
-            }
-            None => false,
-        };
+        let opened = self.0.open(nonce(index, position), buffer);
         // What failed to authenticate may hold plaintext: nobody gets to see it.
-        buffer.truncate(if opened { buffer.len() - TAG_BYTES } else { 0 });
+        buffer.truncate(if opened { buffer.len().saturating_sub(TAG_BYTES) } else { 0 });
         if opened { Ok(()) } else { Err(SegmentError { index }) }
     }
 }
