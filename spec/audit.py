@@ -111,7 +111,7 @@ def check_slot_lines(raw):
         need(re.fullmatch("|".join(SLOTS.values()), spelled(slot)), "a slot has another form")
     check_slots(slots)
 
-# Drafts and spans (index.md)
+# Drafts (index.md)
 
 def check_draft(draft, m, roles):
     parts = [part for part in m["parts"] if ROLES.index(part["role"]) in roles]
@@ -121,50 +121,7 @@ def check_draft(draft, m, roles):
     need(same, "the draft and the manifest are of different backups")
 
 def check_index(index, m):
-    """The draft, and the digests of the spans: their tree, as the whole dump was compared with its digest."""
     check_draft(parse_manifest(index.draft, m["id"], {0, 1}), m, {0, 1})
-    if len(index.spans) == 1:
-        need(span_value(b"".join(index.dump())) == index.spans[0], "the span is not what was written")
-    elif index.spans:
-        need(tree(index.spans, root=8) == index.digest, "the spans do not give the digest")
-
-# The inner nodes of BLAKE3 (section 2 of the paper), and Padmé
-
-IV = struct.pack("<8I", 0x6A09E667, 0xBB67AE85, 0x3C6EF372, 0xA54FF53A, 0x510E527F, 0x9B05688C, 0x1F83D9AB, 0x5BE0CD19)
-PERMUTATION = (2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8)
-LANES = [[(i + j * d) % 4 + 4 * j for j in range(4)] for d in (0, 1) for i in range(4)]
-
-def compress(chaining, block, counter, flags):
-    def turn(x, n):
-        return (x >> n | x << 32 - n) & 0xFFFFFFFF
-    v = list(struct.unpack("<16I", chaining + IV[:16] + struct.pack("<QII", counter, len(block), flags)))
-    words = struct.unpack("<16I", block.ljust(64, b"\0"))
-    for _ in range(7):
-        for i, (a, b, c, d) in enumerate(LANES):
-            for word, right, left in ((words[2 * i], 16, 12), (words[2 * i + 1], 8, 7)):
-                v[a] = (v[a] + v[b] + word) & 0xFFFFFFFF
-                v[d] = turn(v[d] ^ v[a], right)
-                v[c] = (v[c] + v[d]) & 0xFFFFFFFF
-                v[b] = turn(v[b] ^ v[c], left)
-        words = [words[i] for i in PERMUTATION]
-    return struct.pack("<8I", *(v[i] ^ v[i + 8] for i in range(8)))
-
-def tree(values, root=0):
-    """The value above `values`: subtrees of one size, a power of two, but for the last, which may be smaller."""
-    if len(values) == 1:
-        return values[0]
-    left = 1 << (len(values) - 1).bit_length() - 1
-    return compress(IV, tree(values[:left]) + tree(values[left:]), 0, 4 | root)
-
-def span_value(data):
-    """The chaining value of the first span, not as the root."""
-    values = []
-    for at in range(0, len(data), 1024):
-        chunk, value = data[at:at + 1024], IV
-        for i in range(0, len(chunk), 64):
-            value = compress(value, chunk[i:i + 64], at // 1024, (i == 0) + 2 * (i + 64 >= len(chunk)))
-        values.append(value)
-    return tree(values)
 
 # Padding (part.md)
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """A reader of vault archives, written from the pages beside it and from nothing else. This one file restores.
 
-    pip install cryptography zstandard blake3 argon2-cffi
+    pip install cryptography zstandard argon2-cffi
     python3 decode.py STORE_DIR BACKUP_ID (--key-file F | --passphrase-file F | --identity-file F) > dump
 
-What it writes is authentic and whole: it reads the dump twice, once to compare its digest, and only then to write it.
+What it writes is authentic and whole: it reads the dump twice, once to compare its digests, and only then to write it.
 With audit.py beside it, it also refuses what is authentic and not of the one legal form, and has --catalogue, which
 writes nothing and verifies everything; age_slots.py beside it is for --identity-file."""
 import argparse, base64, functools, hmac, json, os, re, struct, sys
@@ -12,7 +12,6 @@ from collections import namedtuple
 from datetime import datetime, timezone
 from pathlib import Path
 import zstandard
-from blake3 import blake3
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -20,7 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 CODES = {"failure": 1, "usage": 2, "not-found": 10, "wrong-key": 12, "damaged": 13, "missing": 14, "store": 16,
          "unsupported": 18, "limit": 19, "pipe": 141}
 ROLES, IDENT = ["data", "catalogue", "index"], "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}-[1-9][0-9]{12}"
-MIB, STORED_MAX, LABEL, ZSTD = 1 << 20, 2162688, b"vault/v1/", b"\x28\xb5\x2f\xfd"
+MIB, SPAN, STORED_MAX, LABEL, ZSTD = 1 << 20, 1 << 18, 2162688, b"vault/v1/", b"\x28\xb5\x2f\xfd"
 Owner = namedtuple("Owner", "id guid timestamp epoch fingerprint sealed archive_key catalogue_key")
 
 class Refused(Exception):
@@ -261,7 +260,7 @@ class Part:
 
 # Index, and what it shares with a catalogue (index.md). A restore has no use for section 6.
 
-SECTIONS = {"index": {1: "", 2: "QQ32s32s", 3: "IIIIB3s", 4: "IIQ", 5: "32s", 6: None},
+SECTIONS = {"index": {1: "", 2: "QQ32s", 3: "IIIIB3s", 4: "IIQ", 5: "16s", 6: None},
             "catalogue": {1: "", 16: "IIIIQQ", 17: "IIII", 18: "16sI", 19: "QQ"}}
 
 def read_sections(parts, forms):
@@ -295,11 +294,11 @@ def read_sections(parts, forms):
 class Index:
     def __init__(self, m, index_parts, data_parts):
         sections = read_sections(index_parts, SECTIONS["index"])
-        (self.plain, self.chunks, self.digest, self.ids_digest), = sections[2]
+        (self.plain, self.chunks, self.ids_digest), = sections[2]
         need(self.plain <= 1 << 48, "the dump is over 2^48 bytes", "limit")
         need(m["size"] == padme(self.plain), "size is not that of the summary")
         self.index_parts, self.draft, self.parts, self.recipe = index_parts, sections[1], data_parts, sections[4]
-        self.blocks, self.spans, ends = [block[:4] for block in sections[3]], [span for span, in sections[5]], []
+        self.blocks, self.digests, ends = [block[:4] for block in sections[3]], [d for d, in sections[5]], []
         for part, offset, stored, plain, kind, zero in sections[3]:
             need(kind == 0, "a block of an unknown kind", "unsupported")
             need(0 < stored <= STORED_MAX and 0 < plain <= 2 * MIB and not any(zero), "a block has illegal values")
@@ -314,7 +313,7 @@ class Index:
             used.add(k)
             total += end - start
         need(total == self.plain and len(used) == len(self.blocks), "the recipe is not of the dump, or of every block")
-        need(len(self.spans) == -(-self.plain // MIB), "another number of spans than the dump has")
+        need(len(self.digests) == -(-self.plain // SPAN), "another number of spans than the dump has")
         self.block = functools.lru_cache(32)(lambda k: data_parts[self.blocks[k][0]].frame(*self.blocks[k][1:]))
 
     def pieces(self):
@@ -333,12 +332,20 @@ class Index:
     def dump(self):
         return (self.block(k)[start:end] for k, start, end in self.pieces())
 
-    def check_dump(self):
-        """When the whole dump is right, so is every span: nobody needs their digests who waits for the whole."""
-        whole = blake3()
+    def spans(self):
+        held = b""
         for piece in self.dump():
-            whole.update(piece)
-        need(whole.digest() == self.digest, "the dump is not what was written")
+            held += piece
+            while len(held) >= SPAN:
+                yield held[:SPAN]
+                held = held[SPAN:]
+        if held:
+            yield held
+
+    def check_dump(self, key):
+        for k, span in enumerate(self.spans()):
+            digest = AESGCM(key).encrypt(struct.pack(">4xQ", k), b"", span)
+            need(hmac.compare_digest(digest, self.digests[k]), "the dump is not what was written")
 
 def padme(x):
     unit = 1 << x.bit_length() - 1 - (x.bit_length() - 1).bit_length() if x > 1 else 1
@@ -384,7 +391,7 @@ def main(argv):
     parts = [Part(args.store, entry, owner) for owner, entry in objects]
     data, _, index = ([part for part in parts if part.role == role] for role in ROLES)
     index = Index(m, index, data)
-    index.check_dump()
+    index.check_dump(hkdf(own.archive_key, b"span-digest" + context, 32))
     if audit:
         audit.check_index(index, m)
     if args.catalogue:

@@ -21,6 +21,7 @@ use vault::pipeline::known::CachePlace;
 use vault::pipeline::pack::{PackOptions, Packed};
 use vault::pipeline::port::Store;
 use vault::pipeline::survey::Survey;
+use vault::pipeline::unpack::Restore;
 use vault::pipeline::verify::verify_full;
 use vault::store::memory::MemoryStore;
 
@@ -433,7 +434,10 @@ fn what_a_lie_made_is_refused_by_every_reader() {
     assert!(matches!(error, RunError::Digest { .. }), "{error}");
     assert_eq!(released, [] as [u8; 0], "its first span is wrong already");
     let opened = open(&machine.store, &machine.ring, &id).expect("opens");
-    let report =
-        verify_full(&machine.outside.world(&machine.store), &opened, machine.ring.newest(), 1).expect("verifies");
+    let world = machine.outside.world(&machine.store);
+    let restore = Restore::prepare(&world, &opened, machine.ring.newest(), 1).expect("everything is there");
+    let error = restore.release_ranges(&[100..200], &mut released).expect_err("a lie");
+    assert!(matches!(error, RunError::Digest { .. }) && released.is_empty(), "{error}");
+    let report = verify_full(&world, &opened, machine.ring.newest(), 1).expect("verifies");
     assert!(report.findings.iter().any(|finding| finding.class == FailureClass::Damaged && finding.hinders_restore));
 }

@@ -1,14 +1,18 @@
 //! From stream to blocks: the observer, the cuts, the ids, the digests, zstd.
 
+use aes_gcm::aead::{Aead, Payload};
+use aes_gcm::{Aes256Gcm, KeyInit};
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
 use vault::base::cutter::Cutter;
+use vault::base::id::ChunkId;
 use vault::base::limits::SPAN_BYTES;
 use vault::chunk::chunker::Chunker;
 use vault::chunk::compress::{BlockCompressor, BlockDecompressor};
 use vault::chunk::noise::is_noise;
-use vault::crypto::keys::chunk_id;
-use vault::crypto::span::SpanHasher;
+use vault::crypto::chunk_id::ChunkIds;
+use vault::crypto::secret::Secret;
+use vault::crypto::span::SpanKey;
 use vault::dump::{DumpKind, Observer};
 
 use crate::inputs::{DUMP_BYTES, copy_rows, insert_rows, mysqldump_rows, noise};
@@ -92,25 +96,43 @@ fn tell_noise(bencher: Bencher, expected: bool) {
     });
 }
 
+/// The chunks of some rows, as they are cut, a span of them; and their ids by the crate that defines them.
+fn ids(bencher: Bencher, compute: fn(&ChunkIds, &[&[u8]]) -> Vec<ChunkId>) {
+    let (rows, keys) = (copy_rows(SPAN_BYTES), ring("bench"));
+    let chunker = Chunker::new(Cutter::DEFAULT, keys.newest().pack.gear_table());
+    let (mut chunks, mut rest) = (Vec::new(), rows.as_slice());
+    while let Some(chunk) = rest.split_off(..chunker.cut(rest)).filter(|chunk| !chunk.is_empty()) {
+        chunks.push(chunk);
+    }
+    let key = &keys.newest().pack.chunk_id;
+    let expected: Vec<ChunkId> = chunks.iter().map(|chunk| id_by_the_crate(key, chunk)).collect();
+    let ids = ChunkIds::new(key);
+    bencher.counter(BytesCount::of_slice(&rows)).bench(|| assert!(compute(&ids, black_box(&chunks)) == expected));
+}
+
+fn id_by_the_crate(key: &Secret<32>, chunk: &[u8]) -> ChunkId {
+    let hash = blake3::keyed_hash(key.expose(), chunk);
+    ChunkId(std::array::from_fn(|at| hash.as_bytes()[at]))
+}
+
 #[divan::bench]
-fn id_of_a_chunk_of_16_kib(bencher: Bencher) {
-    let (chunk, key) = (noise(16 << 10), [7; 32]);
-    let expected = blake3::keyed_hash(&key, &chunk);
-    bencher.counter(BytesCount::of_slice(&chunk)).bench(|| {
-        let id = chunk_id(&key, black_box(&chunk));
-        assert_eq!(id.0, expected.as_bytes()[..16]);
-    });
+fn ids_of_chunks(bencher: Bencher) {
+    ids(bencher, |ids, chunks| ids.ids(chunks));
+}
+
+#[divan::bench]
+fn ids_of_chunks_one_by_one(bencher: Bencher) {
+    ids(bencher, |ids, chunks| chunks.iter().map(|chunk| ids.id(chunk)).collect());
 }
 
 #[divan::bench]
 fn digest_of_a_span(bencher: Bencher) {
-    let span = noise(SPAN_BYTES);
-    let expected = *blake3::hash(&span).as_bytes();
+    let (span, key) = (noise(SPAN_BYTES), Secret::fill(|key| key.fill(7)));
+    let nonce = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9];
+    let expected = Aes256Gcm::new(key.expose().into()).encrypt(&nonce.into(), Payload { msg: &[], aad: &span });
+    let (spans, expected) = (SpanKey::new(&key), expected.expect("is short"));
     bencher.counter(BytesCount::of_slice(&span)).bench(|| {
-        let mut hasher = SpanHasher::new(0);
-        hasher.update(black_box(&span));
-        assert_eq!(hasher.whole(), expected);
-        hasher.finish()
+        assert_eq!(spans.digest(9, black_box(&span)), *expected);
     });
 }
 

@@ -58,8 +58,8 @@ pub const WINDOW_BYTES_MAX: usize = 2_097_152;
 pub const FRAME_PLAIN_MAX: usize = 1_048_576;
 /// A directory of 1 MiB: 64 GiB of index.
 pub const FRAMES_MAX: usize = 65_536;
-/// A subtree of BLAKE3, what a restore holds back.
-pub const SPAN_BYTES: usize = 1_048_576;
+/// 256 KiB: what a restore holds back, and what a range is widened to.
+pub const SPAN_BYTES: usize = 262_144;
 /// 2^48: no sum of a reader overflows.
 pub const DUMP_BYTES_MAX: u64 = 281_474_976_710_656;
 /// The largest maximum that a cutter may have.

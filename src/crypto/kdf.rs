@@ -28,6 +28,8 @@ pub const PSK_ID: &str = "vault/v1/psk-id";
 pub const MANIFEST_MAC: &str = "vault/v1/manifest-mac";
 /// Key of `ids_digest`.
 pub const IDS_DIGEST: &str = "vault/v1/ids-digest";
+/// Key of the span digests.
+pub const SPAN_DIGEST: &str = "vault/v1/span-digest";
 /// Key and commitment of a part.
 pub const PART: &str = "vault/v1/part";
 /// Key and commitment of a passphrase slot.
@@ -39,7 +41,7 @@ pub const CACHE: &str = "vault/v1/cache";
 pub const CHECK_MAC: &str = "vault/v1/check-mac";
 
 /// Every label, in the order of the specification.
-pub const LABELS: [&str; 15] = [
+pub const LABELS: [&str; 16] = [
     X25519,
     PSK,
     CATALOGUE,
@@ -51,6 +53,7 @@ pub const LABELS: [&str; 15] = [
     PSK_ID,
     MANIFEST_MAC,
     IDS_DIGEST,
+    SPAN_DIGEST,
     PART,
     SLOT,
     CACHE,

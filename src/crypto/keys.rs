@@ -11,6 +11,7 @@ use crate::base::bytes::to_hex;
 use crate::base::id::{BackupId, ChunkId};
 use crate::crypto::kdf::{self, Scope, derive};
 use crate::crypto::secret::{Secret, equal, on_wiped_stack};
+use crate::crypto::span::SpanKey;
 
 /// Says which vault key a backup needs. Public.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -126,14 +127,6 @@ impl PackKeys {
     }
 }
 
-/// The id of a chunk: BLAKE3 under the chunk-id key, the first 16 bytes.
-pub fn chunk_id(key: &[u8; 32], chunk: &[u8]) -> ChunkId {
-    let digest = blake3::keyed_hash(key, chunk);
-    let mut id = [0; 16];
-    id.copy_from_slice(&digest.as_bytes()[..16]);
-    ChunkId(id)
-}
-
 /// AK: the key of one backup. Never leaves the process.
 pub struct ArchiveKey {
     scope: Scope,
@@ -169,6 +162,11 @@ impl ArchiveKey {
     /// The keyed BLAKE3 into which the sequence of (chunk id, length) goes.
     pub fn ids_digest(&self) -> IdsDigest {
         IdsDigest(blake3::Hasher::new_keyed(self.derive(kdf::IDS_DIGEST).expose()))
+    }
+
+    /// The key of the span digests.
+    pub fn span_key(&self) -> SpanKey {
+        SpanKey::new(&self.derive(kdf::SPAN_DIGEST))
     }
 
     /// Key and commitment of a data or index part; `header` is what stands before the commitment.

@@ -37,26 +37,23 @@ pub fn encode_all<R: Record>(records: &[R]) -> Vec<u8> {
     bytes
 }
 
-/// Section 2: exact sizes and digests.
+/// Section 2: exact sizes, and the digest of the ids.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
     /// Bytes of the dump.
     pub plain: u64,
     /// Chunks of the dump, as cut.
     pub chunks: u64,
-    /// BLAKE3 of the dump.
-    pub digest: [u8; 32],
     /// Keyed BLAKE3 over every (chunk id, length).
     pub ids_digest: [u8; 32],
 }
 
 impl Record for Summary {
-    const BYTES: usize = 80;
+    const BYTES: usize = 48;
 
     fn encode(&self, bytes: &mut Vec<u8>) {
         bytes.extend_from_slice(&self.plain.to_le_bytes());
         bytes.extend_from_slice(&self.chunks.to_le_bytes());
-        bytes.extend_from_slice(&self.digest);
         bytes.extend_from_slice(&self.ids_digest);
     }
 
@@ -64,10 +61,9 @@ impl Record for Summary {
         let mut cursor = Cursor::new(bytes);
         let plain = cursor.u64("the plain size")?;
         let chunks = cursor.u64("the number of chunks")?;
-        let digest = cursor.array("the digest")?;
         let ids_digest = cursor.array("the digest of the ids")?;
         cursor.finish("the summary")?;
-        Ok(Summary { plain, chunks, digest, ids_digest })
+        Ok(Summary { plain, chunks, ids_digest })
     }
 }
 
@@ -160,12 +156,12 @@ impl Record for Extent {
     }
 }
 
-/// Section 5: the chaining value of a span.
+/// Section 5: the digest of a span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span(pub [u8; 32]);
+pub struct Span(pub [u8; 16]);
 
 impl Record for Span {
-    const BYTES: usize = 32;
+    const BYTES: usize = 16;
 
     fn encode(&self, bytes: &mut Vec<u8>) {
         bytes.extend_from_slice(&self.0);

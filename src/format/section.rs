@@ -11,13 +11,13 @@ use crate::format::{FormatError, check_limit, damaged};
 pub enum Section {
     /// The manifest as it stood.
     Draft = 1,
-    /// Exact sizes and digests.
+    /// Exact sizes, and the digest of the ids.
     Summary = 2,
     /// Every block that the recipe uses.
     Blocks = 3,
     /// The extents that make up the dump.
     Recipe = 4,
-    /// The chaining value of every span.
+    /// The digest of every span.
     Spans = 5,
     /// Where the objects of a recognised dump stand.
     Map = 6,

@@ -110,9 +110,9 @@ fn record_bytes(section: Section) -> usize {
     match section {
         Section::Draft | Section::Map => 1,
         Section::Summary => 8,
-        Section::Spans | Section::Cutter => 32,
+        Section::Cutter => 32,
         Section::Blocks | Section::Chunks => 20,
-        Section::Recipe | Section::OwnBlocks | Section::Usage => 16,
+        Section::Recipe | Section::Spans | Section::OwnBlocks | Section::Usage => 16,
     }
 }
 

@@ -25,6 +25,7 @@ use crate::base::limits::{
 };
 use crate::chunk::chunker::Chunker;
 use crate::chunk::compress::LEVELS;
+use crate::crypto::chunk_id::ChunkIds;
 use crate::crypto::keys::PackKeys;
 use crate::format::header::SegmentSize;
 use crate::format::manifest::Manifest;
@@ -41,6 +42,7 @@ use judge::judge;
 pub use judge::{Doubt, Shrink};
 pub use pace::Level;
 use pace::Pace;
+use slab::Cutting;
 use weave::Weaver;
 
 /// Plain bytes that a block aims at: where zstd loses nothing against one stream.
@@ -146,10 +148,14 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn run(&self, attempt: &mut Attempt<'_>, known: Known, input: Box<dyn Read + Send>) -> Result<Packed, RunError> {
-        let chunker = Chunker::new(self.cutter, self.keys.gear_table());
+        let cutting = Cutting {
+            chunker: Chunker::new(self.cutter, self.keys.gear_table()),
+            ids: ChunkIds::new(&self.keys.chunk_id),
+            spans: attempt.archive_key().span_key(),
+        };
         let map = MapWriter::new(attempt.capacity());
         let last_good = known.last_good;
-        let feed = Feed::start(input, chunker, self.keys.chunk_id.expose(), map)?;
+        let feed = Feed::start(input, cutting, map)?;
         let (written, weaver, fed) = self.stream(attempt, known, feed)?;
         attempt.take_data(written);
         let judged = judge(&fed.report, fed.producer, last_good.as_ref(), self.options)?;

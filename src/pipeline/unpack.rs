@@ -18,7 +18,7 @@ use crate::base::id::BackupId;
 use crate::base::limits::SPAN_BYTES;
 use crate::chunk::compress::BlockDecompressor;
 use crate::crypto::keys::VaultKeys;
-use crate::crypto::span::SpanHasher;
+use crate::crypto::span::SpanKey;
 use crate::format::frame::check_header;
 use crate::pipeline::World;
 use crate::pipeline::error::RunError;
@@ -39,6 +39,7 @@ pub struct Restore<'a> {
     id: BackupId,
     readers: Readers<'a>,
     index: Index,
+    spans: SpanKey,
     workers: Workers,
 }
 
@@ -61,7 +62,8 @@ impl<'a> Restore<'a> {
         let OpenManifest { manifest, archive_key } = open;
         let readers = Readers::open(world.store, manifest, archive_key, keys)?;
         let index = readers.read_index(manifest)?;
-        Ok(Restore { world: *world, id: manifest.id, readers, index, workers: Workers::new(threads)? })
+        let (spans, workers) = (archive_key.span_key(), Workers::new(threads)?);
+        Ok(Restore { world: *world, id: manifest.id, readers, index, spans, workers })
     }
 
     /// Bytes of the dump.
@@ -87,7 +89,7 @@ impl<'a> Restore<'a> {
         self.release(&mut std::io::sink())
     }
 
-    /// Releases the dump. Success means that all of it was released and that its digest agrees.
+    /// Releases the dump. Success means that all of it was released and that every digest agrees.
     ///
     /// # Errors
     /// Something is not what it should be, the sink failed, or the run is stopped.
@@ -96,7 +98,7 @@ impl<'a> Restore<'a> {
         std::thread::scope(|scope| {
             let (sender, items) = sync_channel(ahead);
             let plan = move || self.plan(&sender);
-            Builder::new().spawn_scoped(scope, plan).map_err(|_| RunError::Worker)?;
+            Builder::new().name("plan".into()).spawn_scoped(scope, plan).map_err(|_| RunError::Worker)?;
             let released = self.gather(&items, sink);
             // Dropping the receiver ends the planner, whose next send fails.
             drop(items);
@@ -119,7 +121,7 @@ impl<'a> Restore<'a> {
 
     /// Awaits the pieces, checks span after span, and releases them.
     fn gather(&self, items: &Receiver<Item>, sink: &mut dyn Write) -> Result<(), RunError> {
-        let mut held = HeldSpan::new(0);
+        let mut held = HeldSpan::default();
         loop {
             self.world.check_stop()?;
             let (job, piece) = match items.recv_timeout(POLL) {
@@ -128,42 +130,60 @@ impl<'a> Restore<'a> {
                 Err(RecvTimeoutError::Disconnected) => break,
             };
             let block = job.wait()?.map_err(|error| RunError::Archive((*error).clone()))?;
-            let (mut from, to) = (piece.offset as usize, piece.offset as usize + piece.length as usize);
-            while from < to {
-                let step = held.room().min(to - from);
-                held.push(Arc::clone(&block), from, step);
-                from += step;
-                if held.room() == 0 {
-                    held = self.release_span(held, sink)?;
+            let (from, to) = (piece.offset as usize, piece.offset as usize + piece.length as usize);
+            let mut rest = block.bytes.get(from..to).ok_or(RunError::Digest { id: self.id })?;
+            while !rest.is_empty() {
+                match rest.split_at_checked(SPAN_BYTES).filter(|_| held.bytes.is_empty()) {
+                    // A whole span is not copied.
+                    Some((span, after)) => {
+                        self.release_span(held.ordinal, span, sink)?;
+                        (held.ordinal, rest) = (held.ordinal + 1, after);
+                    }
+                    None => {
+                        let (now, after) = rest.split_at(rest.len().min(SPAN_BYTES - held.bytes.len()));
+                        held.bytes.extend_from_slice(now);
+                        rest = after;
+                        if held.bytes.len() == SPAN_BYTES {
+                            self.release_held(&mut held, sink)?;
+                        }
+                    }
                 }
             }
         }
-        if held.bytes > 0 {
-            held = self.release_span(held, sink)?;
+        if !held.bytes.is_empty() {
+            self.release_held(&mut held, sink)?;
         }
-        self.check_end(&held)
+        // The lengths of the recipe were summed up when the index was read.
+        if held.ordinal == self.index.spans.len() as u64 { Ok(()) } else { Err(RunError::Digest { id: self.id }) }
+    }
+
+    fn release_held(&self, held: &mut HeldSpan, sink: &mut dyn Write) -> Result<(), RunError> {
+        self.release_span(held.ordinal, &held.bytes, sink)?;
+        held.ordinal += 1;
+        held.bytes.clear();
+        Ok(())
     }
 
     /// Releases a span whose digest agrees.
-    fn release_span(&self, held: HeldSpan, sink: &mut dyn Write) -> Result<HeldSpan, RunError> {
-        let recorded = self.index.spans.get(held.ordinal as usize);
-        let whole =
-            held.whole_digest().is_none_or(|digest| self.index.spans.len() != 1 || digest == self.index.summary.digest);
-        if recorded != Some(&held.hasher.finish()) || !whole {
-            return Err(RunError::Digest { id: self.id });
-        }
-        for piece in &held.pieces {
-            sink.write_all(piece.bytes()).map_err(RunError::Output)?;
-            self.world.observer.advanced(piece.bytes().len() as u64);
-        }
-        Ok(HeldSpan::new(held.ordinal + 1))
+    fn release_span(&self, ordinal: u64, span: &[u8], sink: &mut dyn Write) -> Result<(), RunError> {
+        self.check_span(ordinal, span)?;
+        sink.write_all(span).map_err(RunError::Output)?;
+        self.world.observer.advanced(span.len() as u64);
+        Ok(())
     }
 
-    /// Every span was released: merged they are the digest, which the index was checked against when it was read.
-    fn check_end(&self, held: &HeldSpan) -> Result<(), RunError> {
-        let all = held.ordinal == self.index.spans.len() as u64 && held.bytes == 0;
-        if all { Ok(()) } else { Err(RunError::Digest { id: self.id }) }
+    fn check_span(&self, ordinal: u64, span: &[u8]) -> Result<(), RunError> {
+        let recorded = usize::try_from(ordinal).ok().and_then(|ordinal| self.index.spans.get(ordinal));
+        let agrees = recorded.is_some_and(|recorded| self.spans.agrees(ordinal, span, recorded));
+        if agrees { Ok(()) } else { Err(RunError::Digest { id: self.id }) }
     }
+}
+
+/// The span that is being gathered, of several pieces.
+#[derive(Default)]
+struct HeldSpan {
+    ordinal: u64,
+    bytes: Vec<u8>,
 }
 
 /// Fetches blocks, each once while it is among the recent ones.
@@ -240,53 +260,4 @@ pub fn open_block(
     check_header(frame, plain).map_err(ArchiveError::format(object))?;
     let opened = decompressors.with(BlockDecompressor::new, |zstd| zstd.decompress_into(frame, plain, bytes));
     opened.and_then(|opened| opened).map_err(|source| ArchiveError::Zstd { object: object.into(), source })
-}
-
-/// A piece of a span.
-enum Held {
-    /// A range of a block.
-    Shared(Arc<Pooled>, std::ops::Range<usize>),
-    /// Held by reference, thousands of small pieces would pin as many whole blocks.
-    Copied(Vec<u8>),
-}
-
-impl Held {
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Held::Shared(block, range) => block.bytes.get(range.clone()).unwrap_or(&[]),
-            Held::Copied(bytes) => bytes,
-        }
-    }
-}
-
-/// The span that is being gathered, held back until its digest agrees.
-struct HeldSpan {
-    ordinal: u64,
-    hasher: SpanHasher,
-    bytes: usize,
-    pieces: Vec<Held>,
-}
-
-impl HeldSpan {
-    fn new(ordinal: u64) -> HeldSpan {
-        HeldSpan { ordinal, hasher: SpanHasher::new(ordinal), bytes: 0, pieces: Vec::new() }
-    }
-
-    fn room(&self) -> usize {
-        SPAN_BYTES - self.bytes
-    }
-
-    fn push(&mut self, block: Arc<Pooled>, from: usize, length: usize) {
-        let small = length < block.bytes.len() / 4;
-        let shared = Held::Shared(block, from..from + length);
-        let held = if small { Held::Copied(shared.bytes().to_vec()) } else { shared };
-        self.hasher.update(held.bytes());
-        self.bytes += length;
-        self.pieces.push(held);
-    }
-
-    /// The digest of the first span as if it were the whole dump.
-    fn whole_digest(&self) -> Option<[u8; 32]> {
-        (self.ordinal == 0).then(|| self.hasher.whole())
-    }
 }

@@ -10,7 +10,8 @@ use crate::archive::section::SectionReader;
 use crate::base::failure::FailureClass;
 use crate::base::id::BackupId;
 use crate::chunk::compress::BlockDecompressor;
-use crate::crypto::keys::{VaultKeys, chunk_id};
+use crate::crypto::chunk_id::ChunkIds;
+use crate::crypto::keys::VaultKeys;
 use crate::format::header::Role;
 use crate::format::manifest::{Manifest, Verdict};
 use crate::format::section::Holder;
@@ -237,6 +238,7 @@ fn verify_chunks(
     if tables.usage != usage(index, &tables) {
         return Err(refused("its usage is not that of the recipe"));
     }
+    let ids = ChunkIds::new(&keys.pack.chunk_id);
     let mut ranges = RangeReader::new(&restore.readers().data, 2);
     let (decompressors, mut plain) = (Pool::<BlockDecompressor>::default(), Vec::new());
     for (ordinal, block) in (0..).zip(&index.blocks) {
@@ -244,14 +246,12 @@ fn verify_chunks(
         let frame = ranges.read(block.part as usize, u64::from(block.offset), block.stored as usize)?;
         let name = restore.readers().data[block.part as usize].name();
         open_block(name, &frame, block.plain as usize, &decompressors, &mut plain)?;
-        let mut at = 0;
-        for (id, length) in tables.block(index, ordinal).unwrap_or(&[]) {
-            let end = at + *length as usize;
-            let chunk = plain.get(at..end).unwrap_or(&[]);
-            if chunk_id(keys.pack.chunk_id.expose(), chunk) != *id {
-                return Err(damaged(name, "a chunk does not have its id").into());
-            }
-            at = end;
+        let recorded = tables.block(index, ordinal).unwrap_or(&[]);
+        let mut rest = plain.as_slice();
+        let chunks = recorded.iter().map(|(_, length)| rest.split_off(..*length as usize).unwrap_or_default());
+        let chunks: Vec<&[u8]> = chunks.collect();
+        if !ids.ids(&chunks).iter().eq(recorded.iter().map(|(id, _)| id)) {
+            return Err(damaged(name, "a chunk does not have its id").into());
         }
     }
     verify_catalogue_ends(world, manifest, keys)

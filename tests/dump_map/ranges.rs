@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use vault::base::limits::SPAN_BYTES;
 use vault::keys::ring::Keyring;
 use vault::ops::choose::pattern::table;
 use vault::ops::choose::{Chosen, Wanted, choose};
@@ -78,13 +79,13 @@ fn ranges_are_those_of_the_dump_however_it_is_stored() {
         let keys = key.of_epoch(1).expect("the key");
         let restore = Restore::prepare(&outside.world(&store), &open, keys, 2).expect("everything is there");
         let end = dump.len() as u64;
-        let mib = 1_u64 << 20;
+        let span = SPAN_BYTES as u64;
         let cases: [&[(u64, u64)]; 6] = [
             &[(0, end)],
             &[(0, 1), (end - 1, end)],
-            &[(mib - 1, mib + 1)],
-            &[(mib, 2 * mib)],
-            &[(5, 5), (7, 9), (9, 10), (mib - 1, mib), (mib, mib + 3), (end - 3, end)],
+            &[(span - 1, span + 1)],
+            &[(span, 2 * span)],
+            &[(5, 5), (7, 9), (9, 10), (span - 1, span), (span, span + 3), (end - 3, end)],
             &[],
         ];
         for ranges in cases {

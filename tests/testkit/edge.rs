@@ -24,14 +24,14 @@ pub fn vectors(list: &mut List) {
         kit.part_blocks = 100;
     });
     list.legal("segment-20", "segments of 1 MiB", &|kit| kit.segment = 20);
-    list.legal("block-2-mib", "a block of 2 MiB, in two spans", &|kit| {
+    list.legal("block-2-mib", "a block of 2 MiB, in eight spans", &|kit| {
         kit.dump = b"0123456789abcdef".repeat(1 << 17);
         kit.block_bytes = 2 << 20;
         kit.cutter = Cutter::DEFAULT;
     });
     list.legal("span-full", "a dump of exactly one span", &|kit| {
-        kit.dump = b"0123456789abcdef".repeat(1 << 16);
-        kit.block_bytes = 1 << 20;
+        kit.dump = b"0123456789abcdef".repeat(1 << 14);
+        kit.block_bytes = 1 << 18;
         kit.cutter = Cutter::DEFAULT;
     });
     list.legal("chunk-1-mib", "chunks of 1 MiB: the largest maximum that a cutter may have", &|kit| {

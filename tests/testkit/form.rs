@@ -1,5 +1,7 @@
 //! What index and catalogue say, as records that need not be legal.
 
+use vault::crypto::span::SpanKey;
+
 /// A row of the block directory: part, offset, stored, plain, kind and the bytes that are zero.
 pub type Row = [u32; 5];
 
@@ -8,11 +10,12 @@ pub struct IndexForm {
     pub draft: Vec<u8>,
     pub plain: u64,
     pub chunks: u64,
-    pub digest: [u8; 32],
     pub ids_digest: [u8; 32],
     pub blocks: Vec<Row>,
     pub recipe: Vec<(u32, u32, u64)>,
-    pub spans: Vec<[u8; 32]>,
+    pub spans: Vec<[u8; 16]>,
+    /// Whose digests the spans have.
+    pub span_key: SpanKey,
     pub map: Vec<u8>,
 }
 
@@ -38,8 +41,8 @@ fn filled(sections: Sections) -> Sections {
 impl IndexForm {
     /// Number and content of every section that is not empty.
     pub fn sections(&self) -> Sections {
-        let summary = [self.plain.to_le_bytes(), self.chunks.to_le_bytes()].concat();
-        let summary = [summary.as_slice(), &self.digest, &self.ids_digest].concat();
+        let counts = [self.plain.to_le_bytes(), self.chunks.to_le_bytes()];
+        let summary = [counts.as_flattened(), &self.ids_digest].concat();
         let extent = |(block, offset, length): &(u32, u32, u64)| {
             [words(&[*block, *offset]), length.to_le_bytes().to_vec()].concat()
         };

@@ -107,8 +107,7 @@ fn drop_bytes(kit: &mut Kit, make: impl Fn(&[Vec<u8>]) -> Vec<u8> + 'static) {
         }
         Stage::Index(index) => {
             index.plain = dump.len() as u64;
-            index.digest = *blake3::hash(&dump).as_bytes();
-            index.spans = spans(&dump);
+            index.spans = spans(&dump, &index.span_key);
         }
         _ => {}
     });

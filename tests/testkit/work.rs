@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 
 use vault::base::cutter::Cutter;
 use vault::base::id::{BackupId, ChunkId};
+use vault::base::limits::SPAN_BYTES;
 use vault::base::size::padme;
 use vault::chunk::chunker::Chunker;
+use vault::crypto::chunk_id::ChunkIds;
 use vault::crypto::kdf::Scope;
-use vault::crypto::keys::{ArchiveKey, VaultKeys, chunk_id};
+use vault::crypto::keys::{ArchiveKey, VaultKeys};
+use vault::crypto::sealed;
 use vault::crypto::secret::Secret;
-use vault::crypto::{sealed, span};
+use vault::crypto::span::SpanKey;
 use vault::format::frame::raw_frame;
 use vault::format::header::{Header, Role, SegmentSize};
 use vault::format::manifest::{Base, Manifest, Part, Verdict};
@@ -104,6 +107,7 @@ impl Work {
 
     fn cut(&self, kit: &Kit) -> Vec<Block> {
         let chunker = Chunker::new(kit.cutter, self.keys.pack.gear_table());
+        let ids = ChunkIds::new(&self.keys.pack.chunk_id);
         let mut blocks: Vec<Block> = Vec::new();
         let mut rest = kit.dump.as_slice();
         while !rest.is_empty() {
@@ -118,7 +122,7 @@ impl Work {
                 });
             }
             if let Some(block) = blocks.last_mut() {
-                let id = chunk_id(self.keys.pack.chunk_id.expose(), chunk).0;
+                let id = ids.id(chunk).0;
                 block.chunks.push((id, chunk.len() as u32));
                 block.plain.extend_from_slice(chunk);
             }
@@ -151,7 +155,9 @@ impl Work {
         let last = recipe.len().saturating_sub(1);
         recipe.rotate_right(usize::from(base.is_some() && last > 0));
         let in_order = of_base.chain(&self.blocks);
-        let mut ids = archive_key(&self.archive_key, self.keys.pack.scope, self.manifest.id).ids_digest();
+        let archive_key = archive_key(&self.archive_key, self.keys.pack.scope, self.manifest.id);
+        let span_key = archive_key.span_key();
+        let mut ids = archive_key.ids_digest();
         let mut chunks = 0;
         for block in in_order {
             self.dump.extend_from_slice(&block.plain);
@@ -164,11 +170,11 @@ impl Work {
             draft: Vec::new(),
             plain: self.dump.len() as u64,
             chunks,
-            digest: *blake3::hash(&self.dump).as_bytes(),
             ids_digest: ids.finish(),
             blocks,
             recipe,
-            spans: spans(&self.dump),
+            spans: spans(&self.dump, &span_key),
+            span_key,
             map: Vec::new(),
         }
     }
@@ -243,12 +249,7 @@ fn base_entry(base: &Built) -> Base {
     }
 }
 
-/// The chaining value of every span.
-pub fn spans(dump: &[u8]) -> Vec<[u8; 32]> {
-    let value = |(ordinal, bytes): (u64, &[u8])| {
-        let mut hasher = span::SpanHasher::new(ordinal);
-        hasher.update(bytes);
-        hasher.finish()
-    };
-    (0..).zip(dump.chunks(1 << 20)).map(value).collect()
+/// The digest of every span.
+pub fn spans(dump: &[u8], key: &SpanKey) -> Vec<[u8; 16]> {
+    (0..).zip(dump.chunks(SPAN_BYTES)).map(|(ordinal, span)| key.digest(ordinal, span)).collect()
 }

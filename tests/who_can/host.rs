@@ -7,8 +7,9 @@ use crate::scene::*;
 use vault::archive::part::{ObjectDigest, PartSealer, PartSecret};
 use vault::base::failure::FailureClass;
 use vault::base::id::BackupId;
+use vault::crypto::chunk_id::ChunkIds;
 use vault::crypto::kdf::Scope;
-use vault::crypto::keys::{ArchiveKey, MasterKey, PackKeys, VaultKeys, chunk_id};
+use vault::crypto::keys::{ArchiveKey, MasterKey, PackKeys, VaultKeys};
 use vault::crypto::sealed;
 use vault::crypto::secret::Secret;
 use vault::format::frame::Place;
@@ -122,6 +123,7 @@ pub fn guess_is_tested_with(scene: &Scene, keys: &PackKeys) {
     let survey = Survey::take(store, "").expect("lists");
     let chapter = read_chapter(&scene.outside.world(store), keys, &survey, &packed.manifest).expect("opens");
     let (_, chunks) = chapter.table.expect("it was read");
-    let holds = |guess: &[u8]| chunks.iter().any(|chunk| chunk.id == chunk_id(keys.chunk_id.expose(), guess));
+    let ids = ChunkIds::new(&keys.chunk_id);
+    let holds = |guess: &[u8]| chunks.iter().any(|chunk| chunk.id == ids.id(guess));
     assert!(holds(GUESS) && !holds(b"the salary of the head of accounting is 123457 a year"));
 }

@@ -7,7 +7,8 @@ use crate::scene::*;
 use vault::archive::manifest::{OpenManifest, seal};
 use vault::base::failure::FailureClass;
 use vault::base::id::BackupId;
-use vault::crypto::keys::{PackKeys, chunk_id};
+use vault::crypto::chunk_id::ChunkIds;
+use vault::crypto::keys::PackKeys;
 use vault::format::manifest::Manifest;
 use vault::ops::rewrap::rewrap;
 use vault::pipeline::known::CachePlace;
@@ -77,7 +78,7 @@ pub fn deletes_and_rolls_back(scene: &Scene) {
 
 pub fn tests_no_guess(scene: &Scene) {
     let (store, _) = &scene.small;
-    let right = chunk_id(scene.host.keys.chunk_id.expose(), GUESS).0;
+    let right = ChunkIds::new(&scene.host.keys.chunk_id).id(GUESS).0;
     let plain = *blake3::hash(GUESS).as_bytes();
     for (name, bytes) in store.snapshot() {
         for id in [&right[..], &plain[..16]] {

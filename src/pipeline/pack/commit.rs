@@ -131,8 +131,7 @@ impl Run<'_> {
             };
             split_by_part(&blocks, first, stretch, &mut recipe);
         }
-        let summary =
-            Summary { plain: fed.plain, chunks: weaver.chunks, digest: fed.digest, ids_digest: weaver.ids.finish() };
+        let summary = Summary { plain: fed.plain, chunks: weaver.chunks, ids_digest: weaver.ids.finish() };
         (Index { summary, blocks, recipe, spans: fed.spans }, fed.map)
     }
 

@@ -1,4 +1,4 @@
-//! Reads the input in slabs of one span, watches it, and has the workers cut and hash it.
+//! Reads the input in slabs, watches it, and has the workers cut and hash it.
 
 use std::collections::VecDeque;
 use std::io::Read;
@@ -7,15 +7,14 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, s
 use std::time::Instant;
 
 use crate::archive::map::MapWriter;
-use crate::base::limits::{DUMP_BYTES_MAX, SPAN_BYTES};
-use crate::chunk::chunker::Chunker;
-use crate::crypto::span;
+use crate::base::limits::DUMP_BYTES_MAX;
+use crate::crypto::span::SpanDigest;
 use crate::dump;
 use crate::pipeline::World;
 use crate::pipeline::error::RunError;
 use crate::pipeline::pack::POLL;
 use crate::pipeline::pack::pace::Pace;
-use crate::pipeline::pack::slab::{Guess, Slab, Take};
+use crate::pipeline::pack::slab::{Cutting, Guess, SLAB_BYTES, Slab, Take};
 use crate::pipeline::port::ProducerEnd;
 use crate::pipeline::stage::{Job, Workers};
 
@@ -26,10 +25,8 @@ const SLABS_AHEAD: usize = 4;
 pub struct Fed {
     /// Bytes read.
     pub plain: u64,
-    /// Chaining value of every span.
-    pub spans: Vec<[u8; 32]>,
-    /// BLAKE3 of the input.
-    pub digest: [u8; 32],
+    /// The digest of every span.
+    pub spans: Vec<SpanDigest>,
     /// What the input was.
     pub report: dump::Report,
     /// What is known of whoever wrote it.
@@ -54,14 +51,7 @@ pub struct Feed {
     observer: dump::Observer,
     map: MapWriter,
     plain: u64,
-    spans: Vec<[u8; 32]>,
-    whole: Option<[u8; 32]>,
-}
-
-/// What workers need to cut.
-struct Cutting {
-    chunker: Chunker,
-    key: zeroize::Zeroizing<[u8; 32]>,
+    spans: Vec<SpanDigest>,
 }
 
 impl Feed {
@@ -69,21 +59,16 @@ impl Feed {
     ///
     /// # Errors
     /// The machine gives no thread.
-    pub fn start(
-        input: Box<dyn Read + Send>,
-        chunker: Chunker,
-        chunk_key: &[u8; 32],
-        map: MapWriter,
-    ) -> Result<Feed, RunError> {
+    pub fn start(input: Box<dyn Read + Send>, cutting: Cutting, map: MapWriter) -> Result<Feed, RunError> {
         let (sender, slabs) = sync_channel(SLABS_AHEAD);
         let (used, buffers) = channel();
-        let room = Slab::room(chunker.maximum());
+        let room = Slab::room(cutting.chunker.maximum());
         let read = move || read_slabs(input, room, &buffers, &sender);
-        std::thread::Builder::new().spawn(read).map_err(|_| RunError::Worker)?;
+        std::thread::Builder::new().name("read".into()).spawn(read).map_err(|_| RunError::Worker)?;
         Ok(Feed {
             slabs,
             used,
-            cutting: Arc::new(Cutting { chunker, key: zeroize::Zeroizing::new(*chunk_key) }),
+            cutting: Arc::new(cutting),
             waiting: VecDeque::new(),
             pending: VecDeque::new(),
             submitted: 0,
@@ -92,7 +77,6 @@ impl Feed {
             map,
             plain: 0,
             spans: Vec::new(),
-            whole: None,
         })
     }
 
@@ -118,8 +102,8 @@ impl Feed {
                         None => RunError::Input(error),
                     })?;
                     let Some(slab) = read else { break };
-                    pace.came(slab.span().len(), waits.elapsed());
-                    self.watch(world, slab.span())?;
+                    pace.came(slab.own().len(), waits.elapsed());
+                    self.watch(world, slab.own())?;
                     self.line_up(slab);
                     self.submit(workers, pace, Slab::is_full);
                     self.settle(workers.threads() + 2, take)?;
@@ -140,11 +124,11 @@ impl Feed {
     }
 
     /// What passes is counted and looked at, and never changed.
-    fn watch(&mut self, world: &World<'_>, span: &[u8]) -> Result<(), RunError> {
-        self.observer.push(span);
+    fn watch(&mut self, world: &World<'_>, bytes: &[u8]) -> Result<(), RunError> {
+        self.observer.push(bytes);
         self.observer.take_map().iter().for_each(|entry| self.map.push(entry));
-        self.plain += span.len() as u64;
-        world.observer.advanced(span.len() as u64);
+        self.plain += bytes.len() as u64;
+        world.observer.advanced(bytes.len() as u64);
         if self.plain > DUMP_BYTES_MAX {
             return Err(RunError::Limit { what: "the dump", limit: DUMP_BYTES_MAX });
         }
@@ -154,7 +138,7 @@ impl Feed {
     /// Slabs wait until enough follows them: only the last ones may be cut to their end.
     fn line_up(&mut self, slab: Slab) {
         for before in &mut self.waiting {
-            before.follow(slab.span());
+            before.follow(slab.own());
         }
         self.waiting.push_back(slab);
     }
@@ -163,7 +147,7 @@ impl Feed {
     fn submit(&mut self, workers: &Workers, pace: &Arc<Pace>, is_ready: impl Fn(&Slab) -> bool) {
         while let Some(slab) = self.waiting.pop_front_if(|slab| is_ready(slab)) {
             let (ordinal, cutting, pace) = (self.submitted, Arc::clone(&self.cutting), Arc::clone(pace));
-            let guess = move || pace.work(|| slab.guess(ordinal, &cutting.chunker, &cutting.key));
+            let guess = move || pace.work(|| slab.guess(ordinal, &cutting));
             self.pending.push_back(workers.submit(guess));
             self.submitted += 1;
         }
@@ -174,9 +158,8 @@ impl Feed {
         while self.pending.len() > ahead {
             let Some(job) = self.pending.pop_front() else { break };
             let guess = job.take()?;
-            self.spans.push(guess.digest);
-            self.whole = self.whole.or(guess.whole);
-            self.begins = guess.settle(self.begins, &self.cutting.chunker, &self.cutting.key, take)?;
+            self.spans.extend_from_slice(&guess.digests);
+            self.begins = guess.settle(self.begins, &self.cutting, take)?;
             // The reader may be done already.
             let _ = self.used.send(guess.into_buffer());
         }
@@ -185,13 +168,7 @@ impl Feed {
 
     fn fed(mut self, producer: ProducerEnd) -> Fed {
         self.observer.finish_map().iter().for_each(|entry| self.map.push(entry));
-        let spans = self.spans;
-        let digest = match spans.len() {
-            0 => *blake3::hash(b"").as_bytes(),
-            1 => self.whole.unwrap_or_default(),
-            _ => span::merge(&spans).unwrap_or_default(),
-        };
-        Fed { plain: self.plain, spans, digest, report: self.observer.finish(), producer, map: self.map }
+        Fed { plain: self.plain, spans: self.spans, report: self.observer.finish(), producer, map: self.map }
     }
 }
 
@@ -205,7 +182,7 @@ fn read_slabs(
 ) {
     loop {
         let mut buffer = used.try_recv().unwrap_or_else(|_| vec![0; room]);
-        let read = read_full(&mut input, &mut buffer[..SPAN_BYTES]);
+        let read = read_full(&mut input, &mut buffer[..SLAB_BYTES]);
         let read = read.map(|filled| (filled > 0).then(|| Slab::new(buffer, filled)));
         let ended = !matches!(read, Ok(Some(_)));
         if slabs.send(read).is_err() || ended {

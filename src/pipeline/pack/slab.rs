@@ -1,4 +1,4 @@
-//! A span of the input on its way through the pipeline, cut ahead of its turn.
+//! A stretch of the input on its way through the pipeline, cut ahead of its turn.
 //!
 //! Where a chunk begins depends on everything before it, so that cutting seems to be one serial stage. But two sequences of cuts through the
 //! same bytes that have one cut in common are one from there on, and soon they have one. So a worker cuts a slab as if a chunk began with it
@@ -8,34 +8,55 @@
 use crate::base::id::ChunkId;
 use crate::base::limits::SPAN_BYTES;
 use crate::chunk::chunker::Chunker;
-use crate::crypto::keys::chunk_id;
-use crate::crypto::span::SpanHasher;
+use crate::crypto::chunk_id::ChunkIds;
+use crate::crypto::span::{SpanDigest, SpanKey};
 use crate::pipeline::error::RunError;
+
+/// Bytes of a slab that is not the last one: of so many spans.
+pub const SLAB_BYTES: usize = SPANS * SPAN_BYTES;
+const SPANS: usize = 4;
 
 /// What is done with each chunk, in order.
 pub type Take<'t> = dyn FnMut(ChunkId, &[u8]) -> Result<(), RunError> + 't;
 
-/// One span of the input and behind it what follows, so that every chunk that begins in the span ends in the buffer.
+/// What the workers need.
+pub struct Cutting {
+    /// Where chunks end.
+    pub chunker: Chunker,
+    /// What they are called.
+    pub ids: ChunkIds,
+    /// The digests of spans.
+    pub spans: SpanKey,
+}
+
+impl Cutting {
+    /// Where the chunk that begins at `at` ends.
+    fn end(&self, bytes: &[u8], at: usize) -> usize {
+        at + self.chunker.cut(&bytes[at..])
+    }
+}
+
+/// Some spans of the input and behind them what follows, so that every chunk that begins in them ends in the buffer.
 pub struct Slab {
     bytes: Vec<u8>,
-    span: usize,
+    own: usize,
     filled: usize,
 }
 
 impl Slab {
-    /// A slab of the first `span` bytes of `bytes`; the rest is room for what follows.
-    pub fn new(bytes: Vec<u8>, span: usize) -> Slab {
-        Slab { bytes, span, filled: span }
+    /// A slab of the first `own` bytes of `bytes`; the rest is room for what follows.
+    pub fn new(bytes: Vec<u8>, own: usize) -> Slab {
+        Slab { bytes, own, filled: own }
     }
 
     /// Bytes of a buffer for chunks of at most `maximum`.
     pub fn room(maximum: usize) -> usize {
-        SPAN_BYTES + maximum
+        SLAB_BYTES + maximum
     }
 
-    /// The span.
-    pub fn span(&self) -> &[u8] {
-        &self.bytes[..self.span]
+    /// Its own bytes.
+    pub fn own(&self) -> &[u8] {
+        &self.bytes[..self.own]
     }
 
     /// Takes from what follows as much as there is room for.
@@ -50,71 +71,70 @@ impl Slab {
         self.filled == self.bytes.len()
     }
 
-    /// Cuts the slab as if a chunk began with it, and computes the ids of the chunks and the digest of the span.
-    pub fn guess(self, ordinal: u64, chunker: &Chunker, key: &[u8; 32]) -> Guess {
-        let mut chunks = Vec::with_capacity(self.span / 8192 + 1);
-        let mut at = 0;
-        while at < self.span {
-            let chunk = self.chunk(at, chunker, key);
-            at = chunk.0;
-            chunks.push(chunk);
+    /// Cuts the slab as if a chunk began with it, and computes the ids of the chunks and the digests of the spans; span by span, so that one is in
+    /// the cache for all three.
+    pub fn guess(self, ordinal: u64, cutting: &Cutting) -> Guess {
+        let mut guess = Guess { ends: Vec::new(), ids: Vec::new(), digests: Vec::with_capacity(SPANS), slab: self };
+        let slab = &guess.slab;
+        let (filled, mut at) = (&slab.bytes[..slab.filled], 0);
+        for (number, span) in (0..).zip(slab.own().chunks(SPAN_BYTES)) {
+            let mut chunks = Vec::new();
+            while at < number * SPAN_BYTES + span.len() {
+                let end = cutting.end(filled, at);
+                chunks.push(&filled[at..end]);
+                guess.ends.push(end);
+                at = end;
+            }
+            guess.ids.extend(cutting.ids.ids(&chunks));
+            guess.digests.push(cutting.spans.digest(ordinal * SPANS as u64 + number as u64, span));
         }
-        let mut span = SpanHasher::new(ordinal);
-        span.update(self.span());
-        let whole = (ordinal == 0).then(|| span.whole());
-        Guess { chunks, digest: span.finish(), whole, slab: self }
-    }
-
-    /// The chunk that begins at `at`: where it ends, and its id.
-    fn chunk(&self, at: usize, chunker: &Chunker, key: &[u8; 32]) -> (usize, ChunkId) {
-        let rest = &self.bytes[at..self.filled];
-        let length = chunker.cut(rest);
-        (at + length, chunk_id(key, &rest[..length]))
+        guess
     }
 }
 
 /// A slab that was cut as if a chunk began with it.
 pub struct Guess {
     slab: Slab,
-    /// Where each chunk ends, and its id.
-    chunks: Vec<(usize, ChunkId)>,
-    /// Chaining value of the span.
-    pub digest: [u8; 32],
-    /// BLAKE3 of the first span as if it were the whole dump.
-    pub whole: Option<[u8; 32]>,
+    /// Where each chunk ends.
+    ends: Vec<usize>,
+    /// Its id.
+    ids: Vec<ChunkId>,
+    /// The digests of the spans.
+    pub digests: Vec<SpanDigest>,
 }
 
 impl Guess {
-    /// Gives the chunks that begin in the span to `take`, when the first of them begins at `from`; the result is where the first chunk of
+    /// Gives the chunks that begin in the slab to `take`, when the first of them begins at `from`; the result is where the first chunk of
     /// the next slab begins.
     ///
     /// # Errors
     /// Those of `take`.
-    pub fn settle(
-        &self,
-        mut from: usize,
-        chunker: &Chunker,
-        key: &[u8; 32],
-        take: &mut Take<'_>,
-    ) -> Result<usize, RunError> {
-        let mut guesses = self.chunks.iter();
+    pub fn settle(&self, mut from: usize, cutting: &Cutting, take: &mut Take<'_>) -> Result<usize, RunError> {
+        let filled = &self.slab.bytes[..self.slab.filled];
+        let mut guesses = self.ends.iter().zip(&self.ids);
         // Where the next guessed chunk begins.
         let mut guessed = 0;
-        while from < self.slab.span {
+        while from < self.slab.own {
             while guessed < from
                 && let Some((end, _)) = guesses.next()
             {
                 guessed = *end;
             }
             let adopted = if guessed == from { guesses.next() } else { None };
-            let (end, id) = adopted.copied().unwrap_or_else(|| self.slab.chunk(from, chunker, key));
-            take(id, &self.slab.bytes[from..end])?;
+            let (end, id) = match adopted {
+                Some((end, id)) => (*end, *id),
+                None => {
+                    let end = cutting.end(filled, from);
+                    (end, cutting.ids.id(&filled[from..end]))
+                }
+            };
+            take(id, &filled[from..end])?;
             if adopted.is_some() {
                 guessed = end;
             }
             from = end;
         }
-        Ok(from - self.slab.span)
+        Ok(from - self.slab.own)
     }
 
     /// The buffer, to be filled again.
@@ -127,61 +147,70 @@ impl Guess {
 mod tests {
     use super::*;
     use crate::base::cutter::Cutter;
+    use crate::crypto::secret::Secret;
 
-    /// The chunks of `input`, by slabs that are cut ahead of their turn.
-    fn by_slabs(input: &[u8], chunker: &Chunker) -> Vec<(ChunkId, usize)> {
-        let (mut chunks, mut begins) = (Vec::new(), 0);
-        for (ordinal, span) in (0..).zip(input.chunks(SPAN_BYTES)) {
-            let mut bytes = vec![0; Slab::room(chunker.maximum())];
-            bytes[..span.len()].copy_from_slice(span);
-            let mut slab = Slab::new(bytes, span.len());
+    fn cutting(cutter: Cutter, seed: u64) -> Cutting {
+        let gear = std::array::from_fn(|at| (at as u64 + seed).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31));
+        Cutting {
+            chunker: Chunker::new(cutter, Box::new(gear)),
+            ids: ChunkIds::new(&Secret::zeros()),
+            spans: SpanKey::new(&Secret::zeros()),
+        }
+    }
+
+    /// The chunks of `input`, by slabs that are cut ahead of their turn, and the digests of its spans.
+    fn by_slabs(input: &[u8], cutting: &Cutting) -> (Vec<(ChunkId, usize)>, Vec<SpanDigest>) {
+        let (mut chunks, mut digests, mut begins) = (Vec::new(), Vec::new(), 0);
+        for (ordinal, own) in (0..).zip(input.chunks(SLAB_BYTES)) {
+            let mut bytes = vec![0; Slab::room(cutting.chunker.maximum())];
+            bytes[..own.len()].copy_from_slice(own);
+            let mut slab = Slab::new(bytes, own.len());
             // In two steps, as from two slabs that follow.
-            let follows = &input[ordinal as usize * SPAN_BYTES + span.len()..];
+            let follows = &input[ordinal as usize * SLAB_BYTES + own.len()..];
             let (next, after) = follows.split_at(follows.len().min(70_001));
             slab.follow(next);
             slab.follow(after);
-            let guess = slab.guess(ordinal, chunker, &[7; 32]);
+            let guess = slab.guess(ordinal, cutting);
             let take: &mut Take<'_> = &mut |id, bytes| {
                 chunks.push((id, bytes.len()));
                 Ok(())
             };
-            begins = guess.settle(begins, chunker, &[7; 32], take).expect("a take that takes everything");
+            begins = guess.settle(begins, cutting, take).expect("a take that takes everything");
+            digests.extend(guess.digests);
         }
         assert_eq!(begins, 0, "the last chunk ends with the input");
-        chunks
+        (chunks, digests)
     }
 
-    fn one_after_another(mut input: &[u8], chunker: &Chunker) -> Vec<(ChunkId, usize)> {
-        let mut chunks = Vec::new();
-        while !input.is_empty() {
-            let (chunk, rest) = input.split_at(chunker.cut(input));
-            chunks.push((chunk_id(&[7; 32], chunk), chunk.len()));
-            input = rest;
+    fn one_after_another(input: &[u8], cutting: &Cutting) -> (Vec<(ChunkId, usize)>, Vec<SpanDigest>) {
+        let (mut chunks, mut rest) = (Vec::new(), input);
+        while !rest.is_empty() {
+            let (chunk, after) = rest.split_at(cutting.chunker.cut(rest));
+            chunks.push((cutting.ids.id(chunk), chunk.len()));
+            rest = after;
         }
-        chunks
+        let spans = (0..).zip(input.chunks(SPAN_BYTES));
+        (chunks, spans.map(|(ordinal, span)| cutting.spans.digest(ordinal, span)).collect())
     }
 
     #[test]
     fn slabs_that_are_cut_ahead_give_the_sequential_cuts() {
-        let gear = |seed: u64| {
-            Box::new(std::array::from_fn(|at| (at as u64 + seed).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31)))
-        };
         let random = |length: usize| {
             let mut bytes = vec![0; length];
             blake3::Hasher::new().finalize_xof().fill(&mut bytes);
             bytes
         };
-        let mut lull = random(4 * SPAN_BYTES);
+        let mut lull = random(4 * SLAB_BYTES);
         // Nothing to meet at: chunks of the maximum all over a slab, at another place than the guess has them.
-        lull[SPAN_BYTES / 2..5 * SPAN_BYTES / 2 + 7].fill(0);
+        lull[SLAB_BYTES / 2..5 * SLAB_BYTES / 2 + 7].fill(0);
         let inputs =
-            [random(5 * SPAN_BYTES + 12_345), vec![0; 2 * SPAN_BYTES + 1], lull, random(SPAN_BYTES), random(3)];
+            [random(5 * SLAB_BYTES + 12_345), vec![0; 2 * SLAB_BYTES + 1], lull, random(SLAB_BYTES), random(3)];
         let large = Cutter { minimum: 1 << 19, average: 1 << 19, maximum: 1 << 20, ..Cutter::DEFAULT };
         let mut cases = 0;
         for cutter in [Cutter::DEFAULT, Cutter { minimum: 64, average: 512, ..Cutter::DEFAULT }, large] {
             for input in &inputs {
-                let chunker = Chunker::new(cutter, gear(cases));
-                assert!(by_slabs(input, &chunker) == one_after_another(input, &chunker), "{cutter:?}, case {cases}");
+                let cutting = cutting(cutter, cases);
+                assert!(by_slabs(input, &cutting) == one_after_another(input, &cutting), "{cutter:?}, case {cases}");
                 cases += 1;
             }
         }

@@ -10,7 +10,6 @@ use std::ops::Range;
 use super::{Plain, Planner, Restore};
 use crate::archive::index::Piece;
 use crate::base::limits::{HEADER_BYTES, SPAN_BYTES};
-use crate::crypto::span::SpanHasher;
 use crate::pipeline::error::RunError;
 use crate::pipeline::stage::Shared;
 
@@ -138,12 +137,7 @@ impl Restore<'_> {
             return Ok(());
         }
         let refused = || RunError::Digest { id: self.id };
-        let mut hasher = SpanHasher::new(held.ordinal);
-        hasher.update(&held.bytes);
-        let whole = self.index.spans.len() != 1 || hasher.whole() == self.index.summary.digest;
-        if self.index.spans.get(held.ordinal as usize) != Some(&hasher.finish()) || !whole {
-            return Err(refused());
-        }
+        self.check_span(held.ordinal, &held.bytes)?;
         let (begin, end) = (held.ordinal * SPAN, held.ordinal * SPAN + held.bytes.len() as u64);
         while let Some((range, rest)) = held.left.split_first() {
             let (from, to) = (range.start.max(begin), range.end.min(end));
