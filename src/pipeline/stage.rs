@@ -61,7 +61,8 @@ impl Workers {
         let mut workers = Workers { queue: Arc::default(), threads: Vec::new() };
         for _ in 0..threads.max(1) {
             let queue = Arc::clone(&workers.queue);
-            let thread = Builder::new().spawn(move || queue.serve()).map_err(|_| RunError::Worker)?;
+            let thread =
+                Builder::new().name("worker".into()).spawn(move || queue.serve()).map_err(|_| RunError::Worker)?;
             workers.threads.push(thread);
         }
         Ok(workers)

@@ -121,7 +121,7 @@ impl<'a> Attempt<'a> {
             }
             Err(RunError::Worker)
         };
-        let handle = Builder::new().spawn_scoped(scope, write).map_err(|_| RunError::Worker)?;
+        let handle = Builder::new().name("seal".into()).spawn_scoped(scope, write).map_err(|_| RunError::Worker)?;
         Ok((handle, sender))
     }
 

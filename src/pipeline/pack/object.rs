@@ -42,7 +42,10 @@ impl ObjectWriter {
     pub fn start(upload: Box<dyn Upload>) -> Result<ObjectWriter, RunError> {
         let (segments, coming) = sync_channel(SEGMENTS_AHEAD);
         let (going, used) = channel();
-        let thread = Builder::new().spawn(move || write(upload, &coming, &going)).map_err(|_| RunError::Worker)?;
+        let thread = Builder::new()
+            .name("hash".into())
+            .spawn(move || write(upload, &coming, &going))
+            .map_err(|_| RunError::Worker)?;
         Ok(ObjectWriter { working: Some(Working { segments, used, thread }) })
     }
 

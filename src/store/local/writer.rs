@@ -108,7 +108,7 @@ impl Background {
     fn start(file: File) -> io::Result<Background> {
         let (full, buffers) = sync_channel::<Buffer>(BUFFERS_AHEAD);
         let (done, written) = sync_channel(BUFFERS_AHEAD + 2);
-        let thread = std::thread::Builder::new().spawn(move || {
+        let thread = std::thread::Builder::new().name("write".into()).spawn(move || {
             let mut file = file;
             let mut direct = set_direct(&file, true).is_ok();
             for mut buffer in buffers {
