@@ -436,7 +436,7 @@ fn what_a_lie_made_is_refused_by_every_reader() {
     let opened = open(&machine.store, &machine.ring, &id).expect("opens");
     let world = machine.outside.world(&machine.store);
     let restore = Restore::prepare(&world, &opened, machine.ring.newest(), 1).expect("everything is there");
-    let error = restore.release_ranges(&[100..200], &mut released).expect_err("a lie");
+    let error = restore.release_ranges(std::slice::from_ref(&(100..200)), &mut released).expect_err("a lie");
     assert!(matches!(error, RunError::Digest { .. }) && released.is_empty(), "{error}");
     let report = verify_full(&world, &opened, machine.ring.newest(), 1).expect("verifies");
     assert!(report.findings.iter().any(|finding| finding.class == FailureClass::Damaged && finding.hinders_restore));

@@ -1,15 +1,17 @@
 //! A block of 64 bytes at a time: where those that matter stand, as bits. The first byte is the lowest.
 //!
-//! A scan is written once, for any `Block`, and compiled for the registers that every processor has and for those of AVX-512, which hold a whole
-//! block. What it finds is the same.
+//! A scan is written once, for any `Block`, and compiled for the registers that every processor has, for those of AVX2, and for those of AVX-512,
+//! which hold a whole block. What it finds is the same.
 
-#[cfg(target_arch = "x86_64")]
-mod avx512;
+mod classes;
 mod common;
-
 #[cfg(target_arch = "x86_64")]
-use avx512::Avx512;
+mod x86;
+
+pub(super) use classes::Classes;
 use common::Lanes;
+#[cfg(target_arch = "x86_64")]
+use x86::{Avx2, Avx512};
 
 /// Bytes that are looked at together.
 pub(super) const BLOCK_BYTES: usize = 64;
@@ -25,11 +27,14 @@ pub(super) trait Block: Copy {
     /// Where this byte stands.
     fn is(self, byte: u8) -> u64;
 
-    /// Where one of these stands. They are rare: that none is there may take less to find out.
-    fn is_any<const N: usize>(self, bytes: [u8; N]) -> u64;
+    /// Where a byte of each of these sets stands.
+    fn find<const N: usize>(self, classes: &'static Classes<N>) -> [u64; N];
 
-    /// Where digits stand.
-    fn is_digit(self) -> u64;
+    /// Where it is the same as another one.
+    fn same(self, other: Self) -> u64;
+
+    /// Of each bit, whether the number of ones up to it is odd: what is between quotes.
+    fn odd(self, ones: u64) -> u64;
 }
 
 /// A way through bytes, block by block.
@@ -46,6 +51,9 @@ pub(super) trait Scan {
 pub(super) enum Registers {
     /// Those that every processor has.
     Common,
+    /// Those of AVX2.
+    #[cfg(target_arch = "x86_64")]
+    Avx2(Avx2),
     /// Those of AVX-512.
     #[cfg(target_arch = "x86_64")]
     Avx512(Avx512),
@@ -53,43 +61,36 @@ pub(super) enum Registers {
 
 impl Default for Registers {
     fn default() -> Self {
-        #[cfg(target_arch = "x86_64")]
-        if let Some(proof) = Avx512::detect() {
-            return Registers::Avx512(proof);
-        }
-        Registers::Common
+        Registers::all().last().unwrap_or(Registers::Common)
     }
 }
 
 impl Registers {
+    /// All that this processor has, the largest last.
+    pub(super) fn all() -> impl Iterator<Item = Registers> {
+        let common = std::iter::once(Registers::Common);
+        #[cfg(target_arch = "x86_64")]
+        let common = common.chain(Avx2::detect().map(Registers::Avx2)).chain(Avx512::detect().map(Registers::Avx512));
+        common
+    }
+
     /// Goes the way of a scan.
     pub(super) fn run<S: Scan>(self, scan: S) -> S::Found {
         match self {
             Registers::Common => scan.go::<Lanes>(()),
+            #[cfg(target_arch = "x86_64")]
+            Registers::Avx2(proof) => proof.run(scan),
             #[cfg(target_arch = "x86_64")]
             Registers::Avx512(proof) => proof.run(scan),
         }
     }
 }
 
-/// The block at `base`; where there is less of it, zeros follow.
-#[inline(always)]
-pub(super) fn block_at<B: Block>(proof: B::Proof, bytes: &[u8], base: usize) -> B {
-    let rest = &bytes[base..];
-    match rest.first_chunk() {
-        Some(whole) => B::new(proof, whole),
-        None => {
-            let mut padded = [0; BLOCK_BYTES];
-            padded[..rest.len()].copy_from_slice(rest);
-            B::new(proof, &padded)
-        }
-    }
-}
-
-/// Of each bit, whether the number of ones up to it is odd: what is between quotes.
-#[inline]
-pub(super) fn odd(ones: u64) -> u64 {
-    [1, 2, 4, 8, 16, 32].into_iter().fold(ones, |sum, shift| sum ^ sum << shift)
+/// Less than a block, and zeros behind it.
+pub(super) fn padded(rest: &[u8]) -> [u8; BLOCK_BYTES] {
+    let mut padded = [0; BLOCK_BYTES];
+    padded[..rest.len()].copy_from_slice(rest);
+    padded
 }
 
 /// The last bit, for all those of the next block.
@@ -110,11 +111,10 @@ pub(super) fn ones(bits: u64) -> u64 {
     u64::from(bits.count_ones())
 }
 
-/// Where a byte stands behind an odd number of backslashes, of which `escape` says whether the last is at the end of the block before.
+/// Where a byte stands behind an odd number of backslashes; `escape` is 1 when the last byte of the block before is the last one of such a number.
 #[inline]
-pub(super) fn escaped(backslashes: u64, escape: bool) -> u64 {
+pub(super) fn escaped(backslashes: u64, escape: u64) -> u64 {
     const ODD: u64 = 0xaaaa_aaaa_aaaa_aaaa;
-    let escape = u64::from(escape);
     // Subtracting carries through each run of backslashes: what comes out behind it tells where it began.
     let begins = backslashes & !escape;
     let behind = ((begins << 1 | ODD).wrapping_sub(begins)) ^ ODD;
@@ -125,6 +125,8 @@ pub(super) fn escaped(backslashes: u64, escape: bool) -> u64 {
 mod tests {
     use super::*;
 
+    static SETS: Classes<2> = Classes::new([b"'", b"\0\n $#`\x7f"]);
+
     /// What is found in a block.
     struct Find<'a>(&'a [u8; BLOCK_BYTES], u8);
 
@@ -134,8 +136,11 @@ mod tests {
         #[inline(always)]
         fn go<B: Block>(self, proof: B::Proof) -> [u64; 4] {
             let block = B::new(proof, self.0);
-            let five = block.is_any([b'$', 7, self.1, 0xfe, b'#']);
-            [block.is(self.1), block.is_any([self.1, b'$']), five, block.is_digit()]
+            let one = block.is(self.1);
+            let all = B::new(proof, &[self.1; BLOCK_BYTES]);
+            assert_eq!(block.same(all), one);
+            let [quote, some] = block.find(&SETS);
+            [one, quote, some, block.odd(one)]
         }
     }
 
@@ -151,18 +156,19 @@ mod tests {
                 let slow = |is: &dyn Fn(u8) -> bool| {
                     (0..).zip(bytes).fold(0, |all, (at, byte)| all | u64::from(is(byte)) << at)
                 };
+                let one = slow(&|byte| byte == wanted);
                 let expected = [
-                    slow(&|byte| byte == wanted),
-                    slow(&|byte| [wanted, b'$'].contains(&byte)),
-                    slow(&|byte| [b'$', 7, wanted, 0xfe, b'#'].contains(&byte)),
-                    slow(&|byte| byte.is_ascii_digit()),
+                    one,
+                    slow(&|byte| SETS.sets[0].contains(&byte)),
+                    slow(&|byte| SETS.sets[1].contains(&byte)),
+                    (0..64).fold(0, |odd, at| odd | u64::from((one << (63 - at)).count_ones() % 2) << at),
                 ];
-                for registers in [Registers::Common, Registers::default()] {
+                for registers in Registers::all() {
                     assert_eq!(registers.run(Find(&bytes, wanted)), expected, "{wanted} in {bytes:?}, {registers:?}");
                     compared += 1;
                 }
             }
         }
-        assert_eq!(compared, 256 * 9 * 2);
+        assert_eq!(compared, 256 * 9 * Registers::all().count());
     }
 }

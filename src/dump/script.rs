@@ -3,6 +3,7 @@
 mod ledger;
 mod lexer;
 mod map;
+mod rows;
 mod sink;
 mod values;
 
@@ -111,8 +112,8 @@ impl Sink for Listeners<'_> {
         self.mapper.rows_begin(begin);
     }
 
-    fn rows(&mut self, bytes: &[u8]) {
-        self.mapper.rows(bytes);
+    fn rows(&mut self, lines: u64) {
+        self.mapper.rows(lines);
     }
 
     fn rows_end(&mut self, end: u64) {

@@ -2,7 +2,7 @@
 
 use wide::u8x16;
 
-use super::{BLOCK_BYTES, Block};
+use super::{BLOCK_BYTES, Block, Classes};
 
 /// Bytes of one register.
 const LANE_BYTES: usize = 16;
@@ -23,31 +23,42 @@ impl Block for Lanes {
 
     #[inline(always)]
     fn is(self, byte: u8) -> u64 {
-        self.gather(|lane| equal(lane, byte))
+        bits(self.0.map(|lane| equal(lane, byte)))
     }
 
     #[inline(always)]
-    fn is_any<const N: usize>(self, bytes: [u8; N]) -> u64 {
-        let either = |lane| bytes.into_iter().fold(u8x16::ZERO, |found, byte| found | equal(lane, byte));
-        let found = self.0.map(either);
-        match (found[0] | found[1] | found[2] | found[3]).to_bitmask() {
-            0 => 0,
-            _ => self.gather(either),
+    fn find<const N: usize>(self, classes: &'static Classes<N>) -> [u64; N] {
+        let mut found = [0; N];
+        for (found, set) in found.iter_mut().zip(classes.sets) {
+            let mut lanes = [u8x16::ZERO; BLOCK_BYTES / LANE_BYTES];
+            for byte in set {
+                for (lane, found) in self.0.iter().zip(&mut lanes) {
+                    *found |= equal(*lane, *byte);
+                }
+            }
+            // Of a larger set there is mostly none.
+            let none = set.len() > 2 && (lanes[0] | lanes[1] | lanes[2] | lanes[3]).to_bitmask() == 0;
+            *found = if none { 0 } else { bits(lanes) };
         }
+        found
     }
 
     #[inline(always)]
-    fn is_digit(self) -> u64 {
-        self.gather(|lane| lane.max(u8x16::splat(b'0')).min(u8x16::splat(b'9')).simd_eq(lane))
+    fn same(self, other: Lanes) -> u64 {
+        bits(std::array::from_fn(|at| self.0[at].simd_eq(other.0[at])))
+    }
+
+    #[inline(always)]
+    fn odd(self, ones: u64) -> u64 {
+        [1, 2, 4, 8, 16, 32].into_iter().fold(ones, |sum, shift| sum ^ sum << shift)
     }
 }
 
-impl Lanes {
-    #[inline(always)]
-    fn gather(self, found: impl Fn(u8x16) -> u8x16) -> u64 {
-        let bits = self.0.map(|lane| u64::from(found(lane).to_bitmask()));
-        bits[0] | bits[1] << 16 | bits[2] << 32 | bits[3] << 48
-    }
+/// One bit for each byte that has all of its own.
+#[inline(always)]
+fn bits(found: [u8x16; BLOCK_BYTES / LANE_BYTES]) -> u64 {
+    let bits = found.map(|lane| u64::from(lane.to_bitmask()));
+    bits[0] | bits[1] << 16 | bits[2] << 32 | bits[3] << 48
 }
 
 /// All bits of the bytes that are this one.

@@ -15,15 +15,16 @@
 //!    end with the line, whatever quotes they hold.
 //!
 //! Cost: this sees every byte of every dump. Rows are searched for their end
-//! and nothing else; elsewhere each step is one search for the next byte that
+//! while their lines are counted; elsewhere each step is one search for the next byte that
 //! can matter. Memory: the head of the current line, and a dollar
 //! tag, both bounded.
 
-use memchr::memmem::Finder;
 use memchr::{memchr, memchr3};
 
+use super::rows::{self, ROWS_END};
 use super::sink::Sink;
 use super::values::Values;
+use crate::dump::blocks::Registers;
 use crate::dump::line::Line;
 use crate::dump::shortfall::Seen;
 
@@ -33,9 +34,6 @@ const TAG_BYTES_MAX: usize = 128;
 
 /// What ends the statement that introduces rows.
 const ROWS_BEGIN: &[u8; 12] = b" FROM stdin;";
-
-/// What ends the rows. Its first newline may be that of `FROM stdin;`.
-const ROWS_END: &[u8; 4] = b"\n\\.\n";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -68,7 +66,7 @@ pub(super) struct Lexer {
     tag: Vec<u8>,
     /// The last bytes of earlier slabs, for an ending that straddles slabs.
     recent: [u8; ROWS_BEGIN.len()],
-    rows_end: Finder<'static>,
+    registers: Registers,
     /// Where the slab stands in the stream.
     offset: u64,
     /// Where the line that is being kept begins.
@@ -84,7 +82,7 @@ impl Default for Lexer {
             begin: None,
             tag: Vec::new(),
             recent: [0; ROWS_BEGIN.len()],
-            rows_end: Finder::new(ROWS_END),
+            registers: Registers::default(),
             offset: 0,
             line_begin: 0,
         }
@@ -312,26 +310,27 @@ impl Lexer {
         while matched > 0 && at < rest.len() {
             matched = step(ROWS_END, matched, rest[at]);
             at += 1;
+            sink.rows(u64::from(rest[at - 1] == b'\n'));
             if matched == ROWS_END.len() {
-                return self.end_rows(&rest[..at], here, sink);
+                return self.end_rows(at, here, sink);
             }
         }
         if matched == 0 {
-            if let Some(found) = self.rows_end.find(&rest[at..]) {
-                return self.end_rows(&rest[..at + found + ROWS_END.len()], here, sink);
+            let found = rows::scan(self.registers, &rest[at..]);
+            sink.rows(found.lines);
+            if let Some(end) = found.end {
+                return self.end_rows(at + end, here, sink);
             }
             matched = overlap(&rest[at..], ROWS_END);
         }
-        sink.rows(rest);
         self.state = State::Rows(matched);
         rest.len()
     }
 
-    fn end_rows(&mut self, rows: &[u8], here: u64, sink: &mut impl Sink) -> usize {
-        sink.rows(rows);
-        sink.rows_end(here + rows.len() as u64);
+    fn end_rows(&mut self, length: usize, here: u64, sink: &mut impl Sink) -> usize {
+        sink.rows_end(here + length as u64);
         self.state = State::LineStart;
-        rows.len()
+        length
     }
 
     /// Whether the line that ends where `before` ends introduces rows.

@@ -13,8 +13,6 @@ mod identify;
 mod statement;
 mod words;
 
-use memchr::memchr_iter;
-
 use super::ledger::Marker;
 use crate::base::limits::MAP_NAME_BYTES_MAX;
 use crate::base::map::{MapEntry, MapKind, MapName};
@@ -220,9 +218,9 @@ impl Mapper {
         self.rows = Some(Rows { begin, count: 0 });
     }
 
-    pub(super) fn rows(&mut self, bytes: &[u8]) {
+    pub(super) fn rows(&mut self, lines: u64) {
         if let Some(rows) = &mut self.rows {
-            rows.count += memchr_iter(b'\n', bytes).count() as u64;
+            rows.count += lines;
         }
     }
 

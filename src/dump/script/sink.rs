@@ -22,8 +22,8 @@ pub(super) trait Sink {
     fn line_end(&mut self, end: u64);
     /// It introduced rows, which begin here.
     fn rows_begin(&mut self, begin: u64);
-    /// Some of the rows and of the line that ends them.
-    fn rows(&mut self, bytes: &[u8]);
+    /// So many lines of rows end, or that which ends them.
+    fn rows(&mut self, lines: u64);
     /// The line that ends the rows ends here.
     fn rows_end(&mut self, end: u64);
     /// Whether what follows are values of an `INSERT`.

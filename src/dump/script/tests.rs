@@ -38,8 +38,8 @@ impl Sink for Long<'_> {
     fn rows_begin(&mut self, begin: u64) {
         self.0.rows_begin(begin);
     }
-    fn rows(&mut self, bytes: &[u8]) {
-        self.0.rows(bytes);
+    fn rows(&mut self, lines: u64) {
+        self.0.rows(lines);
     }
     fn rows_end(&mut self, end: u64) {
         self.0.rows_end(end);

@@ -6,20 +6,19 @@
 //!
 //! What outside literals is neither a value nor the end of a line is rare. Here the scanner stops, and its caller takes over.
 
-use crate::dump::blocks::{BLOCK_BYTES, Block, Registers, Scan, below, block_at, last, odd, ones};
+use crate::dump::blocks::{BLOCK_BYTES, Block, Registers, Scan, below, last, ones, padded};
 
 /// A longer head than this, which has all the columns of a wide table, is not kept.
 const HEAD_BYTES_MAX: usize = 16_384;
 
-/// What else begins a literal. The scanner stops there.
-const STRANGE: [u8; 2] = [b'"', b'$'];
-
 /// The values of a statement, and of those behind it that begin as it did.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Values {
     registers: Registers,
     /// What the statement began with, up to its values; empty if that is not known, or the next one may not be told by it.
     head: Vec<u8>,
+    /// The head again, as far as it fits.
+    head_block: [u8; BLOCK_BYTES],
     /// Opening parentheses in the head that are not those of a row.
     head_parens: u64,
     /// All ones inside a literal.
@@ -28,6 +27,20 @@ pub(super) struct Values {
     rows: u64,
     /// The statement under way begins as the one before.
     alike: bool,
+}
+
+impl Default for Values {
+    fn default() -> Self {
+        Self {
+            registers: Registers::default(),
+            head: Vec::new(),
+            head_block: [0; BLOCK_BYTES],
+            head_parens: 0,
+            inside: 0,
+            rows: 0,
+            alike: false,
+        }
+    }
 }
 
 /// Where a scan came to.
@@ -49,9 +62,6 @@ struct Ends {
     end: usize,
     /// Up to where the head of the next one is known.
     from: usize,
-    /// Parentheses up to the block with that end, and those of it before the end.
-    counted: u64,
-    earlier: u64,
 }
 
 /// What a newline outside literals is.
@@ -82,6 +92,8 @@ impl Values {
             self.rows == 1 && head.len() <= HEAD_BYTES_MAX && !head.iter().any(|byte| matches!(byte, b'\'' | b'\n'));
         if whole && plain {
             self.head.extend_from_slice(head);
+            let fits = head.len().min(BLOCK_BYTES);
+            self.head_block[..fits].copy_from_slice(&head[..fits]);
             self.head_parens = head.iter().filter(|byte| **byte == b'(').count() as u64 - self.rows;
         }
     }
@@ -113,30 +125,15 @@ impl Values {
         self.registers.run(Pass { values: self, bytes, from })
     }
 
-    /// Tells parentheses that are rows from those of heads.
-    fn passed(&mut self, at: usize, ends: &Ends, counted: u64) -> Passed {
+    /// Tells parentheses that are rows from those of heads: `counted` opened up to `at`, and of these `later` behind the last end.
+    fn passed(&mut self, at: usize, ends: &Ends, counted: u64, later: u64) -> Passed {
         if ends.count == 0 {
             self.rows += counted;
             return Passed { at, ended: None, rows: 0 };
         }
-        let ended = ends.counted + ones(ends.earlier);
-        let rows = self.rows + ended - (ends.count - 1) * self.head_parens;
-        self.rows = counted - ended - self.head_parens;
+        let rows = self.rows + counted - later - (ends.count - 1) * self.head_parens;
+        self.rows = later - self.head_parens;
         Passed { at, ended: Some(ends.end), rows }
-    }
-
-    /// What stands at `at`, outside literals.
-    #[inline]
-    fn newline(&self, bytes: &[u8], at: usize) -> Newline {
-        let (Some(before), Some([b'\n', after @ ..])) = (at.checked_sub(2), bytes.get(at..)) else {
-            return Newline::Other;
-        };
-        match (bytes[before], bytes[at - 1], after.first()) {
-            (_, b',', Some(b'(' | b'\t')) => Newline::Inside,
-            // Not `FROM stdin;`, which begins rows of another kind.
-            (b')' | b'G', b';', _) if self.alike && after.starts_with(&self.head) => Newline::Between,
-            _ => Newline::Other,
-        }
     }
 }
 
@@ -153,43 +150,119 @@ impl Scan for Pass<'_> {
     #[inline(always)]
     fn go<B: Block>(self, proof: B::Proof) -> Passed {
         let Pass { values, bytes, from } = self;
-        let mut ends = Ends { from, ..Ends::default() };
-        let (mut inside, mut counted) = (values.inside, 0);
-        for base in (from..bytes.len()).step_by(BLOCK_BYTES) {
-            let block: B = block_at(proof, bytes, base);
-            let literal = odd(block.is(b'\'')) ^ inside;
-            let open = block.is(b'(') & !literal;
-            let mut stops = (block.is(b'\n') | block.is_any(STRANGE)) & !literal;
-            while stops != 0 {
-                let bit = stops.trailing_zeros();
-                stops &= stops - 1;
-                let at = base + bit as usize;
-                if at < ends.from {
-                    continue;
+        let mut way = Way::<B> {
+            values,
+            bytes,
+            proof,
+            head: B::new(proof, &values.head_block),
+            inside: values.inside,
+            counted: 0,
+            ends: Ends { from, ..Ends::default() },
+        };
+        let (blocks, rest) = bytes.get(from..).unwrap_or_default().as_chunks();
+        let (mut base, mut stopped) = (from, None);
+        for block in blocks {
+            stopped = way.step(B::new(proof, block), base);
+            if stopped.is_some() {
+                break;
+            }
+            base += BLOCK_BYTES;
+        }
+        if stopped.is_none() && !rest.is_empty() {
+            stopped = way.step(B::new(proof, &padded(rest)), base);
+        }
+        let Way { inside, counted, ends, .. } = way;
+        let at = stopped.unwrap_or(bytes.len());
+        let later = if ends.count > 0 { opened::<B>(proof, &bytes[ends.end..at]) } else { 0 };
+        values.inside = if stopped.is_some() { 0 } else { inside };
+        values.passed(at, &ends, counted, later)
+    }
+}
+
+/// Parentheses that open outside literals in what begins outside.
+#[inline(always)]
+fn opened<B: Block>(proof: B::Proof, bytes: &[u8]) -> u64 {
+    let (mut counted, mut inside) = (0, 0);
+    let mut step = |block: B| {
+        let literal = block.odd(block.is(b'\'')) ^ inside;
+        counted += ones(block.is(b'(') & !literal);
+        inside = last(literal);
+    };
+    let (blocks, rest) = bytes.as_chunks();
+    blocks.iter().for_each(|block| step(B::new(proof, block)));
+    step(B::new(proof, &padded(rest)));
+    counted
+}
+
+/// What is known between two blocks.
+struct Way<'a, B: Block> {
+    values: &'a Values,
+    bytes: &'a [u8],
+    proof: B::Proof,
+    /// What the head begins with.
+    head: B,
+    /// All ones inside a literal.
+    inside: u64,
+    /// Parentheses that opened.
+    counted: u64,
+    ends: Ends,
+}
+
+impl<B: Block> Way<'_, B> {
+    /// Goes over the block at `base`. When there is something in it that is not for this scanner, where that is.
+    #[inline(always)]
+    fn step(&mut self, block: B, base: usize) -> Option<usize> {
+        let literal = block.odd(block.is(b'\'')) ^ self.inside;
+        let open = block.is(b'(') & !literal;
+        let mut stops = (block.is(b'\n') | block.is(b'"') | block.is(b'$')) & !literal;
+        while stops != 0 {
+            let bit = stops.trailing_zeros();
+            let at = base + bit as usize;
+            stops &= stops - 1;
+            if at < self.ends.from {
+                continue;
+            }
+            match self.newline(at) {
+                Newline::Inside => {}
+                Newline::Between => {
+                    self.ends = Ends { count: self.ends.count + 1, end: at + 1, from: at + 1 + self.values.head.len() }
                 }
-                let earlier = below(open, bit);
-                match values.newline(bytes, at) {
-                    Newline::Inside => {}
-                    Newline::Between => {
-                        ends = Ends {
-                            count: ends.count + 1,
-                            end: at + 1,
-                            from: at + 1 + values.head.len(),
-                            counted,
-                            earlier,
-                        }
-                    }
-                    Newline::Other => {
-                        values.inside = 0;
-                        return values.passed(at, &ends, counted + ones(earlier));
-                    }
+                Newline::Other => {
+                    self.counted += ones(below(open, bit));
+                    return Some(at);
                 }
             }
-            counted += ones(open);
-            inside = last(literal);
         }
-        values.inside = inside;
-        values.passed(bytes.len(), &ends, counted)
+        self.counted += ones(open);
+        self.inside = last(literal);
+        None
+    }
+
+    /// What stands at `at`, outside literals.
+    #[inline(always)]
+    fn newline(&self, at: usize) -> Newline {
+        let (Some(before), Some([b'\n', after @ ..])) = (at.checked_sub(2), self.bytes.get(at..)) else {
+            return Newline::Other;
+        };
+        match (self.bytes[before], self.bytes[at - 1], after.first()) {
+            (_, b',', Some(b'(' | b'\t')) => Newline::Inside,
+            // Not `FROM stdin;`, which begins rows of another kind.
+            (b')' | b'G', b';', _) if self.values.alike && self.is_head(after) => Newline::Between,
+            _ => Newline::Other,
+        }
+    }
+
+    /// Whether a statement begins with the head.
+    #[inline(always)]
+    fn is_head(&self, statement: &[u8]) -> bool {
+        let head = &self.values.head;
+        match statement.first_chunk() {
+            Some(block) if head.len() <= BLOCK_BYTES => {
+                let wanted = u64::MAX >> (BLOCK_BYTES - head.len().max(1));
+                B::new(self.proof, block).same(self.head) & wanted == wanted
+            }
+            _ => statement.starts_with(head),
+        }
     }
 }
 

@@ -1,10 +1,10 @@
 //! Values as the tools write them: rows in parentheses, one after another, in them numbers and strings between single quotes. A block of 64
 //! bytes at a time; what is anything else is left to the caller, which knows the rest of the language.
 
-use crate::dump::blocks::{BLOCK_BYTES, Block, Scan, below, block_at, escaped, last, odd, ones};
+use crate::dump::blocks::{BLOCK_BYTES, Block, Classes, Scan, below, escaped, last, ones, padded};
 
-/// What outside literals is not for this scanner, beside dashes that are no signs, and parentheses in parentheses.
-const STRANGE: [u8; 5] = [b';', b'#', b'/', b'"', b'`'];
+/// Quotes, backslashes, both parentheses; and what outside strings is not for this scanner, a dash only where another one may follow.
+static MARKS: Classes<5> = Classes::new([b"'", b"\\", b"(", b")", b";#/\"`-"]);
 
 /// What is known between two bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,43 +31,80 @@ impl<const ESCAPES: bool> Scan for Pass<'_, ESCAPES> {
     #[inline(always)]
     fn go<B: Block>(self, proof: B::Proof) -> usize {
         let Pass { tuples, bytes } = self;
-        let Tuples { mut escape, mut rows, .. } = *tuples;
-        let (mut inside, mut open) = (all(tuples.inside), all(tuples.open));
-        for base in (0..bytes.len()).step_by(BLOCK_BYTES) {
-            let block: B = block_at(proof, bytes, base);
-            let mut strange = block.is_any(STRANGE);
-            let mut quotes = block.is(b'\'');
-            let mut backslashes = 0;
-            let mut escapes = 0;
-            if ESCAPES {
-                backslashes = block.is(b'\\');
-                escapes = escaped(backslashes, escape);
-                strange |= backslashes;
-                quotes &= !escapes;
+        let mut way = Way::<ESCAPES>::after(tuples);
+        let (blocks, rest) = bytes.as_chunks();
+        for (number, block) in blocks.iter().enumerate() {
+            if let Some((bit, stopped)) = way.step(B::new(proof, block), BLOCK_BYTES) {
+                *tuples = stopped;
+                return number * BLOCK_BYTES + bit;
             }
-            let literal = odd(quotes) ^ inside;
-            let mut dashes = block.is(b'-') & !literal;
-            if dashes != 0 {
-                // One before a digit is a sign.
-                dashes &= !(block.is_digit() >> 1);
-            }
-            let (opens, closes) = (block.is(b'(') & !literal, block.is(b')') & !literal);
-            let within = odd(opens | closes) ^ open;
-            let stops = (strange & !literal) | dashes | (opens & !within) | (closes & within);
-            if stops != 0 {
-                let bit = stops.trailing_zeros();
-                rows += ones(below(opens, bit));
-                let before = within << 1 | open >> 63;
-                *tuples = Tuples { inside: false, escape: false, open: before >> bit & 1 == 1, rows };
-                return base + bit as usize;
-            }
-            rows += ones(opens);
-            let length = BLOCK_BYTES.min(bytes.len() - base);
-            escape = ESCAPES && (backslashes & !escapes) >> (length - 1) & 1 == 1;
-            (inside, open) = (last(literal), last(within));
         }
-        *tuples = Tuples { inside: inside != 0, escape, open: open != 0, rows };
+        if !rest.is_empty()
+            && let Some((bit, stopped)) = way.step(B::new(proof, &padded(rest)), rest.len())
+        {
+            *tuples = stopped;
+            return blocks.len() * BLOCK_BYTES + bit;
+        }
+        *tuples = way.tuples();
         bytes.len()
+    }
+}
+
+/// The same as [`Tuples`], as bits of a block.
+struct Way<const ESCAPES: bool> {
+    /// All ones in a string.
+    inside: u64,
+    /// 1 behind a backslash in it.
+    escape: u64,
+    /// 1 in the parentheses of a row.
+    open: u64,
+    rows: u64,
+}
+
+impl<const ESCAPES: bool> Way<ESCAPES> {
+    #[inline(always)]
+    fn after(tuples: &Tuples) -> Self {
+        let Tuples { inside, escape, open, rows } = *tuples;
+        Self { inside: all(inside), escape: u64::from(escape), open: u64::from(open), rows }
+    }
+
+    #[inline(always)]
+    fn tuples(&self) -> Tuples {
+        Tuples { inside: self.inside != 0, escape: self.escape != 0, open: self.open != 0, rows: self.rows }
+    }
+
+    /// Goes over a block of which `length` bytes are there. When there is something in it that it does not know, where that is and what is known
+    /// before it.
+    #[inline(always)]
+    fn step<B: Block>(&mut self, block: B, length: usize) -> Option<(usize, Tuples)> {
+        let [mut quotes, backslashes, opens, closes, mut strange] = block.find(&MARKS);
+        let mut escape = 0;
+        if ESCAPES {
+            let escapes = escaped(backslashes, self.escape);
+            escape = (backslashes & !escapes) >> (length - 1) & 1;
+            strange |= backslashes;
+            quotes &= !escapes;
+        }
+        let literal = block.odd(quotes) ^ self.inside;
+        let (opens, closes) = (opens & !literal, closes & !literal);
+        // As long as they take turns, each that opens borrows from the one that closes it, which leaves ones between them. Of two of a kind in
+        // a row the second comes out wrong.
+        let within = closes.wrapping_sub(opens).wrapping_sub(self.open);
+        let mut stops = (strange & !literal) | (opens & !within) | (closes & within);
+        if stops != 0 {
+            let dashes = block.is(b'-');
+            // One by itself is a sign.
+            stops &= !dashes | dashes >> 1 | 1 << (length - 1);
+        }
+        if stops != 0 {
+            let bit = stops.trailing_zeros();
+            let rows = self.rows + ones(below(opens, bit));
+            let before = within << 1 | self.open;
+            return Some((bit as usize, Tuples { inside: false, escape: false, open: before >> bit & 1 == 1, rows }));
+        }
+        self.rows += ones(opens);
+        (self.inside, self.escape, self.open) = (last(literal), escape, within >> 63);
+        None
     }
 }
 

@@ -19,7 +19,7 @@ impl Sink for Deaf {
     fn quoted(&mut self, _bytes: &[u8]) {}
     fn line_end(&mut self, _end: u64) {}
     fn rows_begin(&mut self, _begin: u64) {}
-    fn rows(&mut self, _bytes: &[u8]) {}
+    fn rows(&mut self, _lines: u64) {}
     fn rows_end(&mut self, _end: u64) {}
     fn in_values(&self) -> bool {
         false
