@@ -10,11 +10,16 @@ use std::thread::{Builder, JoinHandle};
 
 use crate::pipeline::error::RunError;
 
-/// Worker threads. One that has nothing to do sleeps until it is woken for a job of its own: beside a database that writes its dump, threads
-/// that look for work in vain take from it what they look for.
+/// Threads that do jobs: some of their own, and one that submits and awaits them.
+///
+/// The one that waits does what is waiting in the queue, so that there is a thread less: on two processors, where the producer of the dump runs as
+/// well, one more that competes for them costs a tenth of the time (benches/README.md). A thread that has nothing to do sleeps until it is
+/// woken for a job: beside a database that writes its dump, threads that look for work in vain take from it what they look for.
 pub struct Workers {
     queue: Arc<Queue>,
-    threads: Vec<JoinHandle<()>>,
+    /// Those of our own: one less than there are, but at least one, for jobs that a thread awaits that does none.
+    own: Vec<JoinHandle<()>>,
+    threads: usize,
 }
 
 type Work = Box<dyn FnOnce() + Send>;
@@ -53,24 +58,50 @@ impl Queue {
 }
 
 impl Workers {
-    /// That many threads.
+    /// That many threads, the one that waits among them.
     ///
     /// # Errors
     /// The machine does not give them.
     pub fn new(threads: usize) -> Result<Workers, RunError> {
-        let mut workers = Workers { queue: Arc::default(), threads: Vec::new() };
-        for _ in 0..threads.max(1) {
+        let mut workers = Workers { queue: Arc::default(), own: Vec::new(), threads: threads.max(1) };
+        for _ in 0..threads.saturating_sub(1).max(1) {
             let queue = Arc::clone(&workers.queue);
             let thread =
                 Builder::new().name("worker".into()).spawn(move || queue.serve()).map_err(|_| RunError::Worker)?;
-            workers.threads.push(thread);
+            workers.own.push(thread);
         }
         Ok(workers)
     }
 
     /// Number of threads.
     pub fn threads(&self) -> usize {
-        self.threads.len()
+        self.threads
+    }
+
+    /// The result of a job. Meanwhile the caller does others.
+    ///
+    /// # Errors
+    /// The job panicked.
+    pub fn take<T>(&self, job: Job<T>) -> Result<T, RunError> {
+        self.help(&job);
+        job.take()
+    }
+
+    /// The result of a job that others wait for, too. Meanwhile the caller does others.
+    ///
+    /// # Errors
+    /// The job panicked.
+    pub fn wait<T: Clone>(&self, job: &Shared<T>) -> Result<T, RunError> {
+        self.help(&job.0);
+        job.0.when_done(|result| result.clone())
+    }
+
+    /// Does jobs until there is none that nobody does, or `job` is done.
+    fn help<T>(&self, job: &Job<T>) {
+        while self.threads > 1 && !job.is_done() {
+            let Some(work) = self.queue.state().jobs.pop_front() else { return };
+            work();
+        }
     }
 
     /// Runs a job on some thread.
@@ -94,7 +125,7 @@ impl Drop for Workers {
     fn drop(&mut self) {
         self.queue.state().closed = true;
         self.queue.changed.notify_all();
-        for thread in self.threads.drain(..) {
+        for thread in self.own.drain(..) {
             // A job's panic is its own.
             let _ = thread.join();
         }
@@ -107,12 +138,16 @@ type Slot<T> = Arc<(Mutex<Option<Result<T, ()>>>, Condvar)>;
 pub struct Job<T>(Slot<T>);
 
 impl<T> Job<T> {
-    /// The result, when it is there.
+    /// The result, when it is there. A caller that has nothing else to do takes it from the [`Workers`].
     ///
     /// # Errors
     /// The job panicked.
     pub fn take(self) -> Result<T, RunError> {
         self.when_done(Option::take)
+    }
+
+    fn is_done(&self) -> bool {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     /// The same job for several who wait for it.
@@ -138,16 +173,6 @@ pub struct Shared<T>(Job<T>);
 impl<T> Clone for Shared<T> {
     fn clone(&self) -> Shared<T> {
         Shared(Job(Arc::clone(&self.0.0)))
-    }
-}
-
-impl<T: Clone> Shared<T> {
-    /// The result, when it is there.
-    ///
-    /// # Errors
-    /// The job panicked.
-    pub fn wait(&self) -> Result<T, RunError> {
-        self.0.when_done(|result| result.clone())
     }
 }
 
@@ -203,5 +228,61 @@ impl Pooled {
 impl Drop for Pooled {
     fn drop(&mut self) {
         self.pool.give(std::mem::take(&mut self.bytes));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+    use std::thread::{ThreadId, current};
+
+    use super::*;
+
+    /// Who does a job while the only thread of the workers' own is held up: whoever waits for it, if anybody does.
+    fn who_does_what_waits(threads: usize) -> ThreadId {
+        let workers = Workers::new(threads).expect("a thread");
+        let ((began, begins), (release, held)) = (channel(), channel::<()>());
+        let holding = workers.submit(move || {
+            began.send(()).expect("somebody waits");
+            let _ = held.recv();
+        });
+        begins.recv().expect("the job begins");
+        let job = workers.submit(|| current().id());
+        let releasing = std::thread::spawn(move || {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            drop(release);
+        });
+        let who = workers.take(job).expect("a job that ends well");
+        releasing.join().expect("a thread that ends well");
+        holding.take().expect("a job that ends well");
+        who
+    }
+
+    #[test]
+    fn the_one_that_waits_works() {
+        assert_eq!(who_does_what_waits(2), current().id());
+    }
+
+    #[test]
+    fn with_one_thread_only_that_one_works() {
+        assert_ne!(who_does_what_waits(1), current().id());
+    }
+
+    #[test]
+    fn a_panic_is_of_the_job_alone() {
+        for threads in [1, 2, 4] {
+            let workers = Workers::new(threads).expect("threads");
+            let jobs: Vec<_> = (0..20).map(|number| workers.submit(move || assert_ne!(number % 3, 0))).collect();
+            for (number, job) in jobs.into_iter().enumerate() {
+                let shared = job.share();
+                let outcome = workers.wait(&shared);
+                assert_eq!(
+                    matches!(outcome, Err(RunError::Worker)),
+                    number % 3 == 0,
+                    "job {number} of {threads} threads"
+                );
+                assert_eq!(workers.wait(&shared.clone()).is_err(), number % 3 == 0, "the same again");
+            }
+        }
     }
 }

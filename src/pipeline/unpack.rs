@@ -129,7 +129,7 @@ impl<'a> Restore<'a> {
                 Err(RecvTimeoutError::Timeout) => continue,
                 Err(RecvTimeoutError::Disconnected) => break,
             };
-            let block = job.wait()?.map_err(|error| RunError::Archive((*error).clone()))?;
+            let block = self.workers.wait(&job)?.map_err(|error| RunError::Archive((*error).clone()))?;
             let (from, to) = (piece.offset as usize, piece.offset as usize + piece.length as usize);
             let mut rest = block.bytes.get(from..to).ok_or(RunError::Digest { id: self.id })?;
             while !rest.is_empty() {

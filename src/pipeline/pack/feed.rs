@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::Read;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Instant;
 
 use crate::archive::map::MapWriter;
@@ -16,7 +16,7 @@ use crate::pipeline::pack::POLL;
 use crate::pipeline::pack::pace::Pace;
 use crate::pipeline::pack::slab::{Cutting, Guess, SLAB_BYTES, Slab, Take};
 use crate::pipeline::port::ProducerEnd;
-use crate::pipeline::stage::{Job, Workers};
+use crate::pipeline::stage::{Job, Pool, Workers};
 
 /// Slabs that are read ahead.
 const SLABS_AHEAD: usize = 4;
@@ -38,8 +38,8 @@ pub struct Fed {
 /// The input as it is being read.
 pub struct Feed {
     slabs: Receiver<std::io::Result<Option<Slab>>>,
-    /// Buffers go back to the reader.
-    used: Sender<Vec<u8>>,
+    /// Buffers go back to the reader. The last one that was used comes first: it may be in a cache yet.
+    buffers: Arc<Pool<Vec<u8>>>,
     cutting: Arc<Cutting>,
     /// Slabs behind which something is missing yet.
     waiting: VecDeque<Slab>,
@@ -61,13 +61,14 @@ impl Feed {
     /// The machine gives no thread.
     pub fn start(input: Box<dyn Read + Send>, cutting: Cutting, map: MapWriter) -> Result<Feed, RunError> {
         let (sender, slabs) = sync_channel(SLABS_AHEAD);
-        let (used, buffers) = channel();
+        let buffers = Arc::<Pool<Vec<u8>>>::default();
+        let idle = Arc::clone(&buffers);
         let room = Slab::room(cutting.chunker.maximum());
-        let read = move || read_slabs(input, room, &buffers, &sender);
+        let read = move || read_slabs(input, room, &idle, &sender);
         std::thread::Builder::new().name("read".into()).spawn(read).map_err(|_| RunError::Worker)?;
         Ok(Feed {
             slabs,
-            used,
+            buffers,
             cutting: Arc::new(cutting),
             waiting: VecDeque::new(),
             pending: VecDeque::new(),
@@ -106,7 +107,7 @@ impl Feed {
                     self.watch(world, slab.own())?;
                     self.line_up(slab);
                     self.submit(workers, pace, Slab::is_full);
-                    self.settle(workers.threads() + 2, take)?;
+                    self.settle(workers, workers.threads() + 2, take)?;
                     waits = Instant::now();
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -115,7 +116,7 @@ impl Feed {
             }
         }
         self.submit(workers, pace, |_| true);
-        self.settle(0, take)?;
+        self.settle(workers, 0, take)?;
         let producer = world.control.end_of_input().map_err(|error| match world.control.stop() {
             Some(stop) => RunError::Stopped(stop),
             None => RunError::Source(error),
@@ -154,14 +155,13 @@ impl Feed {
     }
 
     /// Awaits slabs in order until at most `ahead` are under way.
-    fn settle(&mut self, ahead: usize, take: &mut Take<'_>) -> Result<(), RunError> {
+    fn settle(&mut self, workers: &Workers, ahead: usize, take: &mut Take<'_>) -> Result<(), RunError> {
         while self.pending.len() > ahead {
             let Some(job) = self.pending.pop_front() else { break };
-            let guess = job.take()?;
+            let guess = workers.take(job)?;
             self.spans.extend_from_slice(&guess.digests);
             self.begins = guess.settle(self.begins, &self.cutting, take)?;
-            // The reader may be done already.
-            let _ = self.used.send(guess.into_buffer());
+            self.buffers.give(guess.into_buffer());
         }
         Ok(())
     }
@@ -177,11 +177,11 @@ impl Feed {
 fn read_slabs(
     mut input: Box<dyn Read + Send>,
     room: usize,
-    used: &Receiver<Vec<u8>>,
+    buffers: &Pool<Vec<u8>>,
     slabs: &SyncSender<std::io::Result<Option<Slab>>>,
 ) {
     loop {
-        let mut buffer = used.try_recv().unwrap_or_else(|_| vec![0; room]);
+        let mut buffer = buffers.take().unwrap_or_else(|| vec![0; room]);
         let read = read_full(&mut input, &mut buffer[..SLAB_BYTES]);
         let read = read.map(|filled| (filled > 0).then(|| Slab::new(buffer, filled)));
         let ended = !matches!(read, Ok(Some(_)));

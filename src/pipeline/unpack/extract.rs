@@ -73,7 +73,7 @@ impl Restore<'_> {
             self.release_some(held, sink)?;
             held.ordinal = ordinal;
         }
-        let block = job.wait()?.map_err(|error| RunError::Archive((*error).clone()))?;
+        let block = self.workers.wait(&job)?.map_err(|error| RunError::Archive((*error).clone()))?;
         let (from, to) = (piece.offset as usize, piece.offset as usize + piece.length as usize);
         let bytes = block.bytes.get(from..to).ok_or(RunError::Digest { id: self.id })?;
         held.bytes.extend_from_slice(bytes);
