@@ -1,4 +1,4 @@
-//! `vault diff`: the rows of which tables changed between two backups.
+//! `vault diff`: which databases and tables changed between two backups.
 
 use std::collections::BTreeMap;
 
@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::archive::manifest::OpenManifest;
 use crate::base::failure::FailureClass;
+use crate::base::map::MapName;
 use crate::cli::args::{Diff, Global};
 use crate::cli::control::Patience;
 use crate::cli::latest::{LATEST, latest};
@@ -15,7 +16,7 @@ use crate::cli::report::{self, bytes};
 use crate::cli::unpack::{choose, warn_of_verdict};
 use crate::cli::world::{Outside, Teller, open_store};
 use crate::ops::choose::shown;
-use crate::ops::diff::{Certainty, Change, Compared, Side, TableName, diff};
+use crate::ops::diff::{Change, Compared, Item, Side, Verdict, diff};
 use crate::ops::list::resolve;
 use crate::pipeline::contents::Contents;
 use crate::pipeline::error::RunError;
@@ -41,7 +42,8 @@ pub fn run(global: &Global, command: &Diff) -> Result<Option<FailureClass>, CliE
         Restore::prepare(&outside.world(), open, keys, 1)
     };
     let restores = [prepare(&before)?, prepare(&after)?];
-    let contents = [Contents::open(&outside.store, &before)?, Contents::open(&outside.store, &after)?];
+    let contents = |open| Contents::open(&outside.store, open).map(|contents| contents.stopped_by(&*outside.control));
+    let contents = [contents(&before)?, contents(&after)?];
     let [mut old, mut new] =
         [Compared::read(&contents[0], restores[0].index())?, Compared::read(&contents[1], restores[1].index())?];
     let changes = diff(&mut old, &mut new)?;
@@ -57,24 +59,25 @@ pub fn run(global: &Global, command: &Diff) -> Result<Option<FailureClass>, CliE
 }
 
 fn word(change: &Change) -> &'static str {
-    match (change.certainty(), change.before, change.after) {
-        (Certainty::Same, ..) => "same",
-        (Certainty::Perhaps, ..) => "perhaps",
-        (Certainty::Changed, None, _) => "new",
-        (Certainty::Changed, _, None) => "gone",
-        (Certainty::Changed, ..) => "changed",
+    match change.verdict() {
+        Verdict::Same => "same",
+        Verdict::Perhaps => "perhaps",
+        Verdict::Altered => "altered",
+        Verdict::Changed => "changed",
+        Verdict::New => "new",
+        Verdict::Gone => "gone",
     }
 }
 
-fn print(changes: &BTreeMap<TableName, Change>) -> Result<Option<FailureClass>, CliError> {
+fn print(changes: &BTreeMap<Item, Change>) -> Result<Option<FailureClass>, CliError> {
     let heading = ["DATABASE", "TABLE", "", " ROWS", " BEFORE", " SIZE", " BEFORE", " STORED ANEW"];
-    let side = |side: Option<Side>, text: &dyn Fn(Side) -> String| side.map_or("-".into(), text);
-    let row = |((database, table), change): (&TableName, &Change)| {
-        let rows = |side: Side| side.rows.to_string();
+    let row = |(item, change): (&Item, &Change)| {
+        let side = |side: Option<Side>, text: &dyn Fn(Side) -> String| side.map_or("-".into(), text);
+        let rows = |side: Side| item.relation.as_ref().map_or(String::new(), |_| side.rows.to_string());
         let size = |side: Side| bytes(side.bytes);
         vec![
-            String::from_utf8_lossy(database).into_owned(),
-            shown(table),
+            item.database.as_ref().map_or("(globals)".into(), |name| String::from_utf8_lossy(name).into_owned()),
+            item.relation.as_ref().map_or("(statements)".into(), shown),
             word(change).into(),
             side(change.after, &rows),
             side(change.before, &rows),
@@ -83,37 +86,57 @@ fn print(changes: &BTreeMap<TableName, Change>) -> Result<Option<FailureClass>, 
             side(change.after, &|side| bytes(side.alone)),
         ]
     };
-    let differing = changes.iter().filter(|(_, change)| change.certainty() != Certainty::Same);
+    let differing = changes.iter().filter(|(_, change)| change.verdict() != Verdict::Same);
     let rows: Vec<Vec<String>> = differing.map(row).collect();
-    let same = changes.len() - rows.len();
     if !rows.is_empty() {
         report::table(&heading, &rows)?;
     }
-    report::lines(&[
-        format!("{same} tables have the same rows, byte for byte"),
-        "tables without rows, and all that is no table, are not compared".into(),
-    ])
+    let same = |(item, change): &(&Item, &Change)| {
+        change.verdict() == Verdict::Same && item.relation.is_some() && change.after.is_some_and(|side| side.rows > 0)
+    };
+    let same = changes.iter().filter(same).count();
+    report::lines(&[format!("{same} tables have the same rows, byte for byte")])
 }
 
-fn diff_json(before: &OpenManifest, after: &OpenManifest, changes: &BTreeMap<TableName, Change>) -> Value {
-    let side = |side: Option<Side>| {
-        side.map(|side| json!({ "rows": side.rows, "bytes": side.bytes, "alone_bytes": side.alone }))
-    };
-    let table = |((database, table), change): (&TableName, &Change)| {
+fn diff_json(before: &OpenManifest, after: &OpenManifest, changes: &BTreeMap<Item, Change>) -> Value {
+    let text = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
+    let table = |database: &[u8], table: &MapName, change: &Change| {
+        let side = |side: Option<Side>| {
+            side.map(|Side { rows, bytes, alone, definition }| {
+                json!({ "rows": rows, "bytes": bytes, "alone_bytes": alone, "definition_bytes": definition })
+            })
+        };
         json!({
-            "database": String::from_utf8_lossy(database),
-            "schema": String::from_utf8_lossy(&table.schema),
-            "table": String::from_utf8_lossy(&table.name),
+            "database": text(database),
+            "schema": text(&table.schema),
+            "table": text(&table.name),
             "change": word(change),
             "before": side(change.before),
             "after": side(change.after),
         })
     };
+    let statements = |database: Option<&[u8]>, change: &Change| {
+        let side = |side: Option<Side>| side.map(|side| json!({ "bytes": side.bytes, "alone_bytes": side.alone }));
+        json!({
+            "database": database.map(text),
+            "change": word(change),
+            "before": side(change.before),
+            "after": side(change.after),
+        })
+    };
+    let (mut tables, mut others) = (Vec::new(), Vec::new());
+    for (Item { database, relation }, change) in changes {
+        match (database, relation) {
+            (Some(database), Some(name)) => tables.push(table(database, name, change)),
+            (database, _) => others.push(statements(database.as_deref(), change)),
+        }
+    }
     json!({
         "version": 1,
         "message_type": "diff",
         "before": before.manifest.id.to_string(),
         "after": after.manifest.id.to_string(),
-        "tables": changes.iter().map(table).collect::<Vec<_>>(),
+        "statements": others,
+        "tables": tables,
     })
 }

@@ -29,7 +29,7 @@ pub fn chosen(part: &Part, outside: &Outside, open: &OpenManifest) -> Result<Opt
     }
     let wanted = wanted(part)?;
     let teller = &outside.teller;
-    let contents = Contents::open(&outside.store, open)?;
+    let contents = Contents::open(&outside.store, open)?.stopped_by(&*outside.control);
     let mut reader = contents.reader();
     let scenes = Scenes::read(&mut reader)?;
     // Before anything is missed that may stand behind it.

@@ -126,6 +126,16 @@ impl Tree {
     }
 }
 
+/// The table, view or sequence that an entry is about.
+pub fn relation(entry: &MapEntry) -> Option<&MapName> {
+    match entry.space {
+        _ if entry.class == b"INDEX ATTACH" => None,
+        _ if !entry.on.is_empty() => Some(&entry.on),
+        Space::Relation => Some(&entry.own),
+        Space::Index | Space::Other => None,
+    }
+}
+
 /// What does not say what a relation is.
 const CHANGES: [&[u8]; 3] = [b"ALTER", b"DROP", b"KEYS"];
 
@@ -134,12 +144,7 @@ impl Database {
         if !matches!(entry.kind, MapKind::Object | MapKind::Data | MapKind::Value) {
             return;
         }
-        let relation = match entry.space {
-            _ if entry.class == b"INDEX ATTACH" => None,
-            _ if !entry.on.is_empty() => Some(&entry.on),
-            Space::Relation => Some(&entry.own),
-            Space::Index | Space::Other => None,
-        };
+        let relation = relation(entry);
         let MapName { schema, name } = relation.unwrap_or(&entry.own);
         let schema = self.schemas.entry(schema.clone()).or_default();
         schema.bytes += entry.length;

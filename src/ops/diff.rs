@@ -1,35 +1,46 @@
-//! What changed between two dumps, from their indexes alone: rows and sizes from the dump maps, and from the recipes how much of each table is
+//! What changed between two dumps, from their indexes alone: rows and sizes from the dump maps, and from the recipes how much of each thing is
 //! stored where the other dump has it, too.
 //!
 //! What is stored in the same place is the same, for certain. What is not, may still be: chunks are shared by neighbours, and a table that
-//! did not change has new chunks at its ends when what stands beside it did.
+//! did not change has new chunks at its ends when what stands beside it did. Statements are short and stand together, so that of a relation's
+//! own ones only their length is compared, and by their places all of a database's together.
 
 use std::collections::{BTreeMap, HashMap};
+use std::iter::Peekable;
 use std::ops::Range;
 
-use crate::archive::index::Index;
-use crate::base::map::{MapKind, MapName};
+use crate::archive::index::{Index, Piece};
+use crate::base::map::{MapEntry, MapKind, MapName};
 use crate::format::header::Role;
 use crate::format::manifest::Manifest;
+use crate::ops::contents::relation;
 use crate::ops::scenes::{Scenes, Subject};
 use crate::pipeline::contents::{Contents, ContentsReader};
 use crate::pipeline::error::RunError;
 
-/// A table in its database.
-pub type TableName = (Vec<u8>, MapName);
+/// What is compared.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Item {
+    /// The database; `None` for roles, tablespaces and the like.
+    pub database: Option<Vec<u8>>,
+    /// A table, view or sequence; `None` for all statements of the database, with the values of its sequences.
+    pub relation: Option<MapName>,
+}
 
-/// What one of the dumps has of a table.
+/// What one of the dumps has of an item.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Side {
     /// Rows.
     pub rows: u64,
-    /// Bytes.
+    /// Bytes of the rows of a relation, or of the statements of a database.
     pub bytes: u64,
-    /// Bytes that are not stored where the other dump has them.
+    /// Those of them that are not stored where the other dump has them.
     pub alone: u64,
+    /// Bytes of the statements about a relation.
+    pub definition: u64,
 }
 
-/// A table in both dumps, or in one of them.
+/// An item in both dumps, or in one of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Change {
     /// Before.
@@ -38,25 +49,39 @@ pub struct Change {
     pub after: Option<Side>,
 }
 
-/// How certain a change is.
+/// What there is to say of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Certainty {
-    /// Byte for byte the same.
+pub enum Verdict {
+    /// Byte for byte the same; of a relation its rows, and its statements are as long.
     Same,
     /// As many rows and bytes, and not all of them in the same place.
     Perhaps,
-    /// Another number of rows or bytes, or there in only one of the dumps.
+    /// As many rows and bytes, and statements of another length.
+    Altered,
+    /// Another number of rows or bytes.
     Changed,
+    /// It was not there before.
+    New,
+    /// It is not there any more.
+    Gone,
 }
 
 impl Change {
-    /// How certain it is.
-    pub fn certainty(&self) -> Certainty {
-        match (self.before, self.after) {
-            (Some(before), Some(after)) if (before.rows, before.bytes) == (after.rows, after.bytes) => {
-                if before.alone == 0 && after.alone == 0 { Certainty::Same } else { Certainty::Perhaps }
-            }
-            _ => Certainty::Changed,
+    /// What there is to say of it.
+    pub fn verdict(&self) -> Verdict {
+        let (before, after) = match (self.before, self.after) {
+            (Some(before), Some(after)) => (before, after),
+            (None, _) => return Verdict::New,
+            (_, None) => return Verdict::Gone,
+        };
+        if (before.rows, before.bytes) != (after.rows, after.bytes) {
+            Verdict::Changed
+        } else if before.definition != after.definition {
+            Verdict::Altered
+        } else if before.alone > 0 || after.alone > 0 {
+            Verdict::Perhaps
+        } else {
+            Verdict::Same
         }
     }
 }
@@ -82,18 +107,15 @@ impl<'c, 'a> Compared<'c, 'a> {
     }
 }
 
-/// Compares the tables of two backups.
+/// Compares what is in two backups.
 ///
 /// # Errors
 /// The map of one of them cannot be read.
-pub fn diff(
-    before: &mut Compared<'_, '_>,
-    after: &mut Compared<'_, '_>,
-) -> Result<BTreeMap<TableName, Change>, RunError> {
+pub fn diff(before: &mut Compared<'_, '_>, after: &mut Compared<'_, '_>) -> Result<BTreeMap<Item, Change>, RunError> {
     let mut names = HashMap::new();
     let old = Places::of(before, &mut names);
     let new = Places::of(after, &mut names);
-    let mut changes: BTreeMap<TableName, Change> = BTreeMap::new();
+    let mut changes: BTreeMap<Item, Change> = BTreeMap::new();
     for (name, side) in sides(before, &old, &new)? {
         changes.entry(name).or_default().before = Some(side);
     }
@@ -143,36 +165,66 @@ impl Places {
     }
 }
 
-/// What a dump has of every table, beside what the other one has.
-fn sides(compared: &mut Compared<'_, '_>, own: &Places, other: &Places) -> Result<BTreeMap<TableName, Side>, RunError> {
+/// What a dump has of every item, beside what the other one has.
+fn sides(compared: &mut Compared<'_, '_>, own: &Places, other: &Places) -> Result<BTreeMap<Item, Side>, RunError> {
     let Compared { reader, index, scenes, .. } = compared;
-    let mut sides: BTreeMap<TableName, Side> = BTreeMap::new();
-    let mut pieces = index.pieces().peekable();
-    // Where the next piece begins in the dump.
-    let mut at = 0;
+    let mut sides: BTreeMap<Item, Side> = BTreeMap::new();
+    let mut walk = Walk { index, pieces: index.pieces().peekable(), at: 0, own, other };
     scenes.each(reader, &mut |scene, entry| {
-        let Subject::Database(database) = &scene.subject else { return };
-        if entry.kind != MapKind::Data {
+        let database = match &scene.subject {
+            Subject::Globals => None,
+            Subject::Setup(name) | Subject::Database(name) => Some(name.clone()),
+            Subject::Session | Subject::Nothing => return,
+        };
+        if !matches!(entry.kind, MapKind::Object | MapKind::Data | MapKind::Value) {
             return;
         }
-        let side = sides.entry((database.clone(), entry.own.clone())).or_default();
-        side.rows = side.rows.saturating_add(entry.rows);
-        side.bytes += entry.length;
-        while let Some(piece) = pieces.peek() {
-            let end = at + u64::from(piece.length);
-            let (from, to) = (entry.offset.max(at), entry.end().min(end));
+        let alone = walk.alone(&entry);
+        let item = |relation: Option<&MapName>| Item { database: database.clone(), relation: relation.cloned() };
+        if entry.kind == MapKind::Data {
+            let rows = sides.entry(item(Some(&entry.own))).or_default();
+            rows.rows = rows.rows.saturating_add(entry.rows);
+            (rows.bytes, rows.alone) = (rows.bytes + entry.length, rows.alone + alone);
+            return;
+        }
+        let statements = sides.entry(item(None)).or_default();
+        (statements.bytes, statements.alone) = (statements.bytes + entry.length, statements.alone + alone);
+        if let Some(name) = relation(&entry).filter(|_| database.is_some()) {
+            sides.entry(item(Some(name))).or_default().definition += entry.length;
+        }
+    })?;
+    Ok(sides)
+}
+
+/// The recipe of a dump, passed once beside its map.
+struct Walk<'w, P: Iterator<Item = Piece>> {
+    index: &'w Index,
+    pieces: Peekable<P>,
+    /// Where the next piece begins in the dump.
+    at: u64,
+    own: &'w Places,
+    other: &'w Places,
+}
+
+impl<P: Iterator<Item = Piece>> Walk<'_, P> {
+    /// How many bytes of the next entry are not stored where the other dump has them.
+    fn alone(&mut self, entry: &MapEntry) -> u64 {
+        let mut alone = 0;
+        while let Some(piece) = self.pieces.peek() {
+            let end = self.at + u64::from(piece.length);
+            let (from, to) = (entry.offset.max(self.at), entry.end().min(end));
             if from < to {
-                let block = index.blocks[piece.block as usize];
+                let block = self.index.blocks[piece.block as usize];
                 // Both are within the piece.
-                let stretch = piece.offset + (from - at) as u32..piece.offset + (to - at) as u32;
-                side.alone += other.unused((own.parts[block.part as usize], block.offset), stretch);
+                let stretch = piece.offset + (from - self.at) as u32..piece.offset + (to - self.at) as u32;
+                alone += self.other.unused((self.own.parts[block.part as usize], block.offset), stretch);
             }
             if end > entry.end() {
                 break;
             }
-            at = end;
-            pieces.next();
+            self.at = end;
+            self.pieces.next();
         }
-    })?;
-    Ok(sides)
+        alone
+    }
 }

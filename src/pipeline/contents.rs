@@ -8,7 +8,7 @@ use crate::format::header::Role;
 use crate::format::manifest::Manifest;
 use crate::pipeline::error::RunError;
 use crate::pipeline::fetch::{PartReader, RangeReader, own};
-use crate::pipeline::port::Store;
+use crate::pipeline::port::{Control, Store};
 
 /// Opened segments that are kept: a map that fits in them is fetched once, however often it is read.
 const SEGMENTS_KEPT: usize = 4;
@@ -17,6 +17,7 @@ const SEGMENTS_KEPT: usize = 4;
 pub struct Contents<'a> {
     manifest: &'a Manifest,
     parts: Vec<PartReader<'a>>,
+    control: Option<&'a dyn Control>,
 }
 
 impl<'a> Contents<'a> {
@@ -28,7 +29,12 @@ impl<'a> Contents<'a> {
         let OpenManifest { manifest, archive_key } = open;
         let index = manifest.parts.iter().filter(|part| part.role == Role::Index);
         let parts = index.map(|part| PartReader::open(store, &own(manifest, part), PartSecret::Archive(archive_key)));
-        Ok(Contents { manifest, parts: parts.collect::<Result<_, _>>()? })
+        Ok(Contents { manifest, parts: parts.collect::<Result<_, _>>()?, control: None })
+    }
+
+    /// The same, whose reading ends when someone wants the run to stop: of a million tables it takes seconds.
+    pub fn stopped_by(self, control: &'a dyn Control) -> Contents<'a> {
+        Contents { control: Some(control), ..self }
     }
 
     /// Begins to read; what was fetched last is kept until the reader goes.
@@ -58,12 +64,16 @@ impl ContentsReader<'_, '_> {
     /// Calls `take` with every entry, in order. What comes back is the exact size of the dump.
     ///
     /// # Errors
-    /// There is no map, or it is not what it should be.
+    /// There is no map, it is not what it should be, or the run is stopped.
     pub fn each(&mut self, take: &mut dyn FnMut(MapEntry)) -> Result<u64, RunError> {
         let manifest = self.contents.manifest;
         let lengths: Vec<u64> = self.contents.parts.iter().map(PartReader::plain_bytes).collect();
         let ranges = &mut self.ranges;
-        let mut fetch = |part: u32, offset, length| ranges.read(part as usize, offset, length);
+        let stop = || self.contents.control.and_then(Control::stop);
+        let mut fetch = |part: u32, offset, length| match stop() {
+            Some(stop) => Err(RunError::Stopped(stop)),
+            None => ranges.read(part as usize, offset, length),
+        };
         read_map::<RunError>(manifest, &lengths, &mut fetch, take)?.ok_or_else(|| self.no_map())
     }
 }

@@ -60,14 +60,6 @@ fn contents_and_differences_say_how_a_dump_ends() {
 }
 
 #[test]
-fn differences_are_of_rows() {
-    let place = Place::with_key();
-    let whole = place.pack(&[], dump(&[1]).as_bytes());
-    let told = place.ok(&["diff", &whole, &whole], b"");
-    assert!(told.contains("tables without rows, and all that is no table, are not compared"), "{told}");
-}
-
-#[test]
 fn a_dump_with_other_line_ends_is_noted() {
     let place = Place::with_key();
     let crlf = dump(&[1]).replace('\n', "\r\n");

@@ -223,8 +223,12 @@ fn contents_and_differences_are_told() {
     };
     let same = json(&["diff", &first, &first]);
     assert!(same["tables"].as_array().expect("tables").iter().all(|table| table["change"] == "same"), "{same}");
-    let grown = change(&json(&["diff", &first, "latest"]), "orders");
-    assert_eq!(grown["change"], "gone", "{grown}");
+    let emptied = change(&json(&["diff", &first, "latest"]), "orders");
+    assert_eq!(
+        (&emptied["change"], &emptied["after"]["rows"]),
+        (&Value::from("changed"), &Value::from(0)),
+        "{emptied}"
+    );
     let grown = change(&json(&["diff", &first, &second]), "orders");
     assert_eq!((&grown["change"], &grown["after"]["rows"]), (&Value::from("changed"), &Value::from(20_100)));
     let new = grown["after"]["alone_bytes"].as_u64().expect("a number");
@@ -232,4 +236,56 @@ fn contents_and_differences_are_told() {
     assert_eq!(change(&json(&["diff", &second, &third]), "later")["change"], "new");
     let told = place.ok(&["diff", &first, &second], b"");
     assert!(told.contains("public.orders") && told.contains("changed"), "{told}");
+}
+
+#[test]
+fn differences_that_are_no_rows_are_told() {
+    let place = Place::with_key();
+    let before = cluster();
+    let first = place.pack(&[], before.as_bytes());
+    let same = place.pack(&[], before.as_bytes());
+    assert_eq!(place.ok(&["diff", &first, &same], b""), "6 tables have the same rows, byte for byte\n");
+    let bench = before.find("\\connect bench").expect("the second database");
+    let in_bench = |from: &str, to: &str| before[..bench].to_owned() + &before[bench..].replacen(from, to, 1);
+    let nothing = [&HEAD.replace(" K\n", " N\n"), "CREATE SCHEMA none;\n\n", &END.replace(" K\n", " N\n")].concat();
+    let cluster_end = "--\n-- PostgreSQL database cluster dump complete";
+    let another = before.replace(cluster_end, &["\\connect nothing\n\n", &nothing, cluster_end].concat());
+    let cases: [(&str, String, &str, &str); 6] = [
+        (
+            "a role",
+            before.replace("CREATE ROLE app;", "CREATE ROLE app;\nCREATE ROLE web;"),
+            "(globals) (statements)",
+            "changed",
+        ),
+        ("a database without tables", another, "nothing (statements)", "new"),
+        (
+            "an empty table",
+            in_bench("CREATE TABLE public.empty (\n    id integer\n);\n\n", ""),
+            "bench public.empty",
+            "gone",
+        ),
+        ("a column", in_bench("orders (\n    id integer", "orders (\n    id bigint"), "bench public.orders", "altered"),
+        ("a view", in_bench("SELECT 1;", "SELECT 1, 2;"), "bench public.seen", "altered"),
+        ("a value", in_bench("SELECT 1;", "SELECT 2;"), "bench (statements)", "perhaps"),
+    ];
+    for (what, after, item, word) in &cases {
+        let after = place.pack(&["--allow-shrink"], after.as_bytes());
+        let told = |before: &str, after: &str| {
+            let lines = place.ok(&["diff", before, after], b"");
+            let columns: Vec<Vec<&str>> = lines.lines().map(|line| line.split_whitespace().collect()).collect();
+            let of_item = columns.iter().find(|columns| columns.len() > 2 && columns[..2].join(" ") == *item);
+            of_item.map(|columns| columns[2].to_owned()).unwrap_or_else(|| panic!("{what}: {item} in {lines}"))
+        };
+        let back = match *word {
+            "new" => "gone",
+            "gone" => "new",
+            word => word,
+        };
+        assert_eq!((told(&first, &after), told(&after, &first)), ((*word).to_owned(), back.to_owned()), "{what}");
+        let difference = json(&place, &["diff", &first, &after]);
+        let statements = difference["statements"].as_array().expect("statements");
+        assert_eq!(statements.len(), if *word == "new" { 4 } else { 3 }, "{difference}");
+        assert!(statements[0]["database"].is_null(), "roles come first: {difference}");
+    }
+    assert_eq!(cases.len(), 6);
 }

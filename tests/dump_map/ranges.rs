@@ -11,7 +11,7 @@ use vault::ops::scenes::Scenes;
 use vault::pipeline::contents::Contents;
 use vault::pipeline::error::RunError;
 use vault::pipeline::pack::Packed;
-use vault::pipeline::port::Store;
+use vault::pipeline::port::{Control, ProducerEnd, SourceFailed, Stop, Store};
 use vault::pipeline::unpack::Restore;
 use vault::store::memory::MemoryStore;
 
@@ -97,6 +97,29 @@ fn ranges_are_those_of_the_dump_however_it_is_stored() {
             assert!(released == expected, "{ranges:?}");
         }
     }
+}
+
+/// Someone who wants the run to stop.
+struct Stopping;
+
+impl Control for Stopping {
+    fn stop(&self) -> Option<Stop> {
+        Some(Stop::Interrupted)
+    }
+
+    fn end_of_input(&self) -> Result<ProducerEnd, SourceFailed> {
+        Ok(ProducerEnd::Unknown)
+    }
+}
+
+#[test]
+fn whoever_chooses_among_many_tables_can_be_stopped() {
+    let (outside, key, store) = (Outside::new("stopped"), ring("stopped"), MemoryStore::new());
+    let packed = pack_bytes(&outside, &store, &key, small(1 << 20), &script(100_000, 1000).0).expect("packs");
+    let open = open(&store, &key, &packed.manifest.id).expect("opens");
+    let contents = Contents::open(&store, &open).expect("opens").stopped_by(&Stopping);
+    let read = Scenes::read(&mut contents.reader());
+    assert!(matches!(read, Err(RunError::Stopped(Stop::Interrupted))), "{read:?}");
 }
 
 #[test]
