@@ -35,7 +35,7 @@ fn what_cannot_be_had_is_said() {
     let single = place.pack(&[], dump(&[1, 2, 3]).as_bytes());
     let all = place.pack(&[], cluster().as_bytes());
     let raw = place.pack(&["--allow-shrink"], b"just bytes");
-    let cases: [(&str, &[&str], i32, &str); 14] = [
+    let cases: [(&str, &[&str], i32, &str); 15] = [
         (&single, &["--table", "ordres"], 10, "no table of the dump matches `ordres`"),
         (&single, &["--table", "zzzzzzzz"], 10, "no table of the dump matches `zzzzzzzz`"),
         (&single, &["--table", "public.seen"], 2, "public.seen has no rows of its own in the dump: it is a view"),
@@ -57,6 +57,12 @@ fn what_cannot_be_had_is_said() {
             2,
             "public.metrics has no rows of its own in the dump: they are in chunks of TimescaleDB",
         ),
+        (
+            &single,
+            &["--table", "_hyper*", "--table", "metrics"],
+            2,
+            "_timescaledb_internal._hyper_1_1_chunk has no rows of its own in the dump: they are in chunks of TimescaleDB",
+        ),
         (&single, &["--table", "a.b.c"], 2, "`a.b.c` is no name and no pattern"),
         (&single, &["--database", "shop"], 2, "the dump does not say which database it is of"),
         (&single, &["--globals"], 2, "the dump has no globals"),
@@ -73,7 +79,7 @@ fn what_cannot_be_had_is_said() {
         assert_eq!(ran.out, b"", "{parts:?}");
         tried += 1;
     }
-    assert_eq!(tried, 14);
+    assert_eq!(tried, 15);
     let chunks = run(place.command(&["unpack", &single, "--table", "metrics"]), b"");
     assert!(chunks.err.contains("bring back all of the dump, `vault unpack BACKUP`, into"), "{}", chunks.err);
     let chunks = run(place.command(&["unpack", &all, "--database", "shop", "--table", "metrics"]), b"");
