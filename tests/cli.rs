@@ -13,6 +13,8 @@ mod children;
 mod cut_short;
 #[path = "cli/damage.rs"]
 mod damage;
+#[path = "cli/differences.rs"]
+mod differences;
 #[path = "cli/dumps.rs"]
 mod dumps;
 #[path = "cli/edges.rs"]

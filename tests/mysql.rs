@@ -295,12 +295,18 @@ fn parts_of_a_dump_come_back_alone() {
     assert!(!shown.contains("schema"), "{shown}");
     shows_what_is_inside(&place, &server);
 
+    // Beside the original.
+    server.sql("mysql", "CREATE DATABASE copy");
+    let parts = ["--table", "shop.orders", "--with-schema", "--no-connect"];
+    same("a table for another database", place.give(&server, &parts, Some("copy")));
+    let sums = |database| server.sql(database, "CHECKSUM TABLE orders").replace(database, "");
+    assert_eq!(sums("copy"), sums("shop"));
+    server.sql("copy", "DROP TABLE orders");
+
     // A dump of one database does not say which.
     place.pack(&server, &["--no-autocommit", "shop"]);
-    server.sql("mysql", "CREATE DATABASE copy");
     let given = place.give(&server, &["--table", "orders", "--with-schema"], Some("copy"));
     assert!(given.status.success(), "{}", text(&given.stderr));
-    let sums = |database| server.sql(database, "CHECKSUM TABLE orders").replace(database, "");
     assert_eq!(sums("copy"), sums("shop"));
     assert_eq!(server.sql("copy", "SHOW TABLES").trim(), "orders");
     let refused = place.give(&server, &["--database", "shop"], None);

@@ -43,10 +43,15 @@ impl Place {
 
     /// `vault unpack` of some parts into psql, which stops at the first error if it is told to.
     fn give(&self, cluster: &Cluster, parts: &[&str], stop: bool) -> Output {
+        self.give_into(cluster, "postgres", parts, stop)
+    }
+
+    /// The same, with psql connected to a database.
+    fn give_into(&self, cluster: &Cluster, database: &str, parts: &[&str], stop: bool) -> Output {
         let mut command = cluster.command(VAULT);
         self.settle(&mut command);
         command.args(["unpack", "-q", "latest"]).args(parts).arg("--").arg(cluster.tool("psql"));
-        command.args(["--no-psqlrc", "--quiet", "--dbname", "postgres"]);
+        command.args(["--no-psqlrc", "--quiet", "--dbname", database]);
         command.args(["--set", if stop { "ON_ERROR_STOP=1" } else { "ON_ERROR_STOP=0" }]);
         command.output().expect("vault runs")
     }
@@ -66,7 +71,10 @@ fn text(bytes: &[u8]) -> String {
 
 /// A dump without its random lines and with sorted rows: equal clusters do not dump the same bytes.
 fn comparable(cluster: &Cluster) -> Vec<u8> {
-    let dump = cluster.output("pg_dumpall", &[] as &[&str]);
+    sorted(&cluster.output("pg_dumpall", &[] as &[&str]))
+}
+
+fn sorted(dump: &[u8]) -> Vec<u8> {
     let file = tempfile::NamedTempFile::new().expect("a temporary file");
     std::fs::write(file.path(), dump).expect("a dump is written");
     let input = std::fs::File::open(file.path()).expect("a dump is read");
@@ -201,6 +209,18 @@ CREATE INDEX oi ON sales.orders (n);
 COMMENT ON INDEX sales.oi IS 'i';
 ALTER TABLE sales.orders CLUSTER ON oi;
 CREATE VIEW seen AS SELECT id FROM base;
+COMMENT ON STATISTICS sales.st IS 's';
+ALTER STATISTICS sales.st OWNER TO app;
+CREATE MATERIALIZED VIEW counted AS SELECT count(*) FROM base;
+CREATE VIEW grouped AS SELECT id, t FROM base GROUP BY id;
+CREATE PUBLICATION changes FOR TABLE base, sales.orders (id, n) WHERE (id > 0);
+CREATE ROLE clerk;
+GRANT USAGE ON SCHEMA sales TO app;
+GRANT SELECT ON base, sales.orders TO app WITH GRANT OPTION;
+SET ROLE app;
+GRANT SELECT ON base, sales.orders TO clerk;
+RESET ROLE;
+GRANT SELECT ON kid TO clerk;
 "#;
 
 #[test]
@@ -217,9 +237,10 @@ fn parts_of_a_cluster_come_back_alone() {
     };
 
     // Tables that were dropped, with all that belonged to them.
-    let tables = ["public.orders", "public.evil", "parts", "sales.orders", "o'dd*"];
+    let tables = ["public.orders", "public.evil", "parts", "sales.orders", "counted", "grouped", "o'dd*"];
     let of: Vec<&str> = tables.iter().flat_map(|table| ["--table", table]).collect();
     cluster.psql("shop", "DROP TABLE public.orders, evil, parts, sales.orders");
+    cluster.psql("shop", "DROP MATERIALIZED VIEW counted; DROP VIEW grouped");
     cluster.psql("shop", "DO $$ BEGIN EXECUTE format('DROP TABLE %I', (SELECT relname FROM pg_class WHERE relname LIKE 'o''dd%')); END $$");
     assert!(comparable(&cluster) != before);
     same("tables", place.give(&cluster, &[&["--database", "shop", "--with-schema"], &of[..]].concat(), true));
@@ -244,6 +265,20 @@ fn parts_of_a_cluster_come_back_alone() {
     cluster.psql("postgres", "DROP DATABASE \"odd \"\"name'\"");
     same("a database of an odd name", place.give(&cluster, &["--database", "odd*"], true));
 
+    // The same database under another name, beside the original; and a table of it.
+    let dump = |database| sorted(&cluster.output("pg_dump", &[database]));
+    cluster.psql("postgres", "CREATE DATABASE beside");
+    let given = place.give_into(&cluster, "beside", &["--database", "shop", "--no-connect"], true);
+    assert!(given.status.success(), "{}", text(&given.stderr));
+    assert!(dump("beside") == dump("shop"), "the copy is something else");
+    cluster.psql("beside", "DROP TABLE public.orders");
+    let parts = ["--database", "shop", "--table", "public.orders", "--with-schema", "--no-connect"];
+    let given = place.give_into(&cluster, "beside", &parts, true);
+    assert!(given.status.success(), "{}", text(&given.stderr));
+    assert!(dump("beside") == dump("shop"), "the copy of a table is something else");
+    cluster.psql("postgres", "DROP DATABASE beside");
+    assert!(comparable(&cluster) == before, "the original is something else");
+
     // A view has no rows, and neither has a table that is not there.
     for (parts, code) in [(["--table", "seen"], 2), (["--table", "orderz"], 10), (["--database", "shopp"], 10)] {
         let refused = place.give(&cluster, &parts, true);
@@ -263,7 +298,9 @@ fn parts_of_a_cluster_come_back_alone() {
 #[test]
 fn a_dump_that_cleans_spares_what_is_there() {
     let (place, cluster) = (Place::new(), Cluster::start());
-    cluster.psql("postgres", "CREATE TABLE base (id serial PRIMARY KEY); INSERT INTO base DEFAULT VALUES");
+    cluster.psql("postgres", "CREATE TABLE base (id serial PRIMARY KEY, t text); INSERT INTO base DEFAULT VALUES");
+    // A view that needs a key of a table: another one stands in for it, when it is taken off, too.
+    cluster.psql("postgres", "CREATE VIEW grouped AS SELECT id, t FROM base GROUP BY id");
     cluster.psql(
         "postgres",
         "CREATE TABLE orders (id serial PRIMARY KEY, base_id int NOT NULL REFERENCES base, n int CHECK (n > 0));
@@ -284,5 +321,9 @@ fn a_dump_that_cleans_spares_what_is_there() {
         let given = place.give(&cluster, &parts, true);
         assert!(given.status.success(), "{clean:?}: {}", text(&given.stderr));
         assert!(comparable(&cluster) == before, "{clean:?}: the table came back as something else");
+        cluster.psql("postgres", "DROP VIEW grouped");
+        let given = place.give(&cluster, &["--table", "grouped", "--with-schema"], true);
+        assert!(given.status.success(), "{clean:?}: {}", text(&given.stderr));
+        assert!(comparable(&cluster) == before, "{clean:?}: the view came back as something else");
     }
 }

@@ -254,6 +254,9 @@ pub struct Diff {
     /// The later one.
     #[arg(value_name = "AFTER")]
     pub after: String,
+    /// Read what the indexes leave open, too: no table is `perhaps` the same then.
+    #[arg(long)]
+    pub exact: bool,
 }
 
 /// `vault verify`.

@@ -71,7 +71,7 @@ fn line(depth: usize, name: &str, middle: &str, size: &str) -> String {
 fn rows(relation: &Relation) -> String {
     let class = String::from_utf8_lossy(&relation.class).to_lowercase();
     match relation.data {
-        Some(_) => format!("{class:<18} {} rows", relation.rows).trim_start().to_owned(),
+        Some(_) => format!("{class:<18} {}", report::counted(relation.rows, "row")).trim_start().to_owned(),
         None => class,
     }
 }

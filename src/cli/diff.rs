@@ -16,7 +16,7 @@ use crate::cli::report::{self, bytes};
 use crate::cli::unpack::{choose, warn_of_verdict};
 use crate::cli::world::{Outside, Teller, open_store};
 use crate::ops::choose::shown;
-use crate::ops::diff::{Change, Compared, Item, Side, Verdict, diff};
+use crate::ops::diff::{Change, Compared, Item, Side, Verdict, diff, settle};
 use crate::ops::list::resolve;
 use crate::pipeline::contents::Contents;
 use crate::pipeline::error::RunError;
@@ -46,7 +46,12 @@ pub fn run(global: &Global, command: &Diff) -> Result<Option<FailureClass>, CliE
     let contents = [contents(&before)?, contents(&after)?];
     let [mut old, mut new] =
         [Compared::read(&contents[0], restores[0].index())?, Compared::read(&contents[1], restores[1].index())?];
-    let changes = diff(&mut old, &mut new)?;
+    let mut changes = diff(&mut old, &mut new)?;
+    if command.exact {
+        let settled = settle(&mut changes, &mut old, &mut new, [&restores[0], &restores[1]]);
+        outside.teller.progress().end();
+        settled?;
+    }
     match global.json {
         true => report::json(&diff_json(&before, &after, &changes))?,
         false => print(&changes)?,
@@ -95,7 +100,11 @@ fn print(changes: &BTreeMap<Item, Change>) -> Result<Option<FailureClass>, CliEr
         change.verdict() == Verdict::Same && item.relation.is_some() && change.after.is_some_and(|side| side.rows > 0)
     };
     let same = changes.iter().filter(same).count();
-    report::lines(&[format!("{same} tables have the same rows, byte for byte")])
+    let mut lines = vec![format!("{same} tables have the same rows, byte for byte")];
+    if changes.values().any(|change| change.verdict() == Verdict::Perhaps) {
+        lines.push("`--exact` reads what is perhaps the same, as far as the two do not share it".into());
+    }
+    report::lines(&lines)
 }
 
 fn diff_json(before: &OpenManifest, after: &OpenManifest, changes: &BTreeMap<Item, Change>) -> Value {

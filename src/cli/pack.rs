@@ -174,10 +174,7 @@ fn summary(
     } else if global.quiet {
         report::lines(&[manifest.id.to_string()])
     } else {
-        let parts = match manifest.parts.len() {
-            1 => "1 part".to_owned(),
-            parts => format!("{parts} parts"),
-        };
+        let parts = report::counted(manifest.parts.len() as u64, "part");
         report::lines(&[
             manifest.id.to_string(),
             format!("{} of {}, {}", bytes(*plain), manifest.kind, manifest.verdict.name()),

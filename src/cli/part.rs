@@ -39,6 +39,12 @@ pub fn chosen(part: &Part, outside: &Outside, open: &OpenManifest) -> Result<Opt
         teller.warn("some statements of the dump have no names in its map: there may be more of what was asked for");
     }
     warn(teller, &chosen.without);
+    if chosen.unspelled {
+        teller.caution(
+            "the dump has rows under names that are not UTF-8, as a mysqldump of another character set writes them: no pattern but `*` \
+             matches these; to have them, unpack all of their database",
+        );
+    }
     Ok(Some(chosen))
 }
 
@@ -60,6 +66,9 @@ fn warn(teller: &Teller, without: &[(MapName, NoRows)]) {
         teller.caution(&match reason {
             NoRows::Hypertable { .. } => {
                 format!("{table} is left out: its rows are in chunks of TimescaleDB, which come back with all of the database")
+            }
+            NoRows::InRoot { root } => {
+                format!("{table} comes back without rows: they are among those of {root}, which `--table` would bring")
             }
             _ => format!(
                 "{table} comes back without rows: the dump has none of its own, it was empty, or they were left out"
@@ -87,6 +96,7 @@ fn wanted(part: &Part) -> Result<Wanted, CliError> {
         globals: part.globals,
         schema: part.with_schema,
         only: part.only,
+        stay: part.no_connect,
     })
 }
 
@@ -104,13 +114,17 @@ pub fn dry_run(global: &Global, id: &BackupId, restore: &Restore<'_>, chosen: Op
         return Ok(());
     }
     let mut lines = vec![
-        format!("{id} would give {} in {} ranges of the dump", bytes(cost.bytes), ranges.len()),
+        format!(
+            "{id} would give {} in {} of the dump",
+            bytes(cost.bytes),
+            report::counted(ranges.len() as u64, "range")
+        ),
         format!("to check them, {} of the dump are read, {} of the store", bytes(cost.checked), bytes(cost.fetched)),
     ];
     for ChosenTable { database, table, rows, bytes: size } in tables {
         let database = String::from_utf8_lossy(database);
         let place = if database.is_empty() { shown(table) } else { format!("{database}: {}", shown(table)) };
-        lines.push(format!("  {place}, {rows} rows, {}", bytes(*size)));
+        lines.push(format!("  {place}, {}, {}", report::counted(*rows, "row"), bytes(*size)));
     }
     report::lines(&lines)?;
     Ok(())

@@ -75,7 +75,7 @@ pub fn bytes(bytes: u64) -> String {
 }
 
 /// `1 slot`, `2 slots`.
-pub fn counted(count: usize, noun: &str) -> String {
+pub fn counted(count: u64, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 

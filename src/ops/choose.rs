@@ -29,6 +29,8 @@ pub struct Wanted {
     pub schema: bool,
     /// No children of partitioned or inherited tables.
     pub only: bool,
+    /// No connection to the database that the dump names: into the one that the client is connected to.
+    pub stay: bool,
 }
 
 /// A table whose rows are in the script.
@@ -53,6 +55,8 @@ pub struct Chosen {
     pub tables: Vec<ChosenTable>,
     /// Tables that were asked for and come without rows, or not at all.
     pub without: Vec<(MapName, NoRows)>,
+    /// Whether there are rows under names that no pattern can spell: they are not UTF-8.
+    pub unspelled: bool,
     /// Whether there may be more: the map has no names for some of the dump.
     pub partial: bool,
 }
@@ -79,6 +83,12 @@ pub enum ChooseError {
     /// The dump has no roles, users or tablespaces.
     #[error("the dump has no globals")]
     NoGlobals,
+    /// What is chosen is of several databases, and they would all go into one.
+    #[error("what is chosen is of several databases: {}", databases.join(", "))]
+    OneDatabase {
+        /// Which ones.
+        databases: Vec<String>,
+    },
     /// A table of that name is in several databases.
     #[error("`{pattern}` matches tables of several databases: {}", databases.join(", "))]
     WhichDatabase {
@@ -98,7 +108,7 @@ pub enum ChooseError {
 }
 
 /// Why a table has no rows of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoRows {
     /// It is computed, or somewhere else.
     NotStored,
@@ -109,16 +119,22 @@ pub enum NoRows {
         /// Whether its database has a name in the dump.
         named: bool,
     },
+    /// They are among those of what it is a partition of: the dump was made to load them there.
+    InRoot {
+        /// As it is typed.
+        root: String,
+    },
     /// The table was empty, or the dump was made without them.
     None,
 }
 
 impl NoRows {
-    fn text(self) -> &'static str {
+    fn text(&self) -> &'static str {
         match self {
             NoRows::NotStored => "it is a view, a sequence or a foreign table",
             NoRows::InChildren => "they are in its partitions or children",
             NoRows::Hypertable { .. } => "they are in chunks of TimescaleDB",
+            NoRows::InRoot { .. } => "they are among those of the table that it is a partition of",
             NoRows::None => "it was empty, or they were left out",
         }
     }
@@ -132,6 +148,7 @@ impl ChooseError {
             ChooseError::Nothing { .. } => FailureClass::NotFound,
             ChooseError::Nameless
             | ChooseError::NoGlobals
+            | ChooseError::OneDatabase { .. }
             | ChooseError::WhichDatabase { .. }
             | ChooseError::NoRows { .. } => FailureClass::Usage,
         }
@@ -171,26 +188,65 @@ pub fn choose(scenes: &Scenes, reader: &mut ContentsReader<'_, '_>, wanted: &Wan
         }
     }
     if !wanted.tables.is_empty() {
-        let Matched { mut closure, roots } = Matched::find(scenes, reader, wanted, &databases)?;
+        let Matched { mut closure, roots, unspelled } = Matched::find(scenes, reader, wanted, &databases)?;
         closure.grow(scenes, reader, wanted)?;
         if closure.leave_hypertables(&roots) {
             closure.grow(scenes, reader, wanted)?;
         }
         let script = script::write(scenes, reader, wanted, &closure)?;
+        check_stay(wanted, script.databases.iter())?;
         chosen.without = check_rows(&closure, &roots, &script.tables, wanted)?;
         chosen.ranges.extend(script.ranges);
-        chosen.tables = script.tables;
+        (chosen.tables, chosen.unspelled) = (script.tables, unspelled);
     } else if !wanted.databases.is_empty() {
-        let named =
-            |subject: &Subject| subject.database().is_some_and(|name| databases.iter().any(|known| known == name));
-        let whole = scenes.scenes.iter().filter(|scene| named(&scene.subject));
-        chosen.ranges.extend(whole.map(|scene| scene.range.clone()));
+        check_stay(wanted, databases.iter())?;
+        chosen.ranges.extend(whole(scenes, reader, wanted, &databases)?);
     }
     if !chosen.ranges.is_empty() {
         chosen.ranges.extend(script::session(scenes, reader)?);
     }
     chosen.ranges = merge(chosen.ranges);
     Ok(chosen)
+}
+
+/// All of these databases.
+fn whole(
+    scenes: &Scenes,
+    reader: &mut ContentsReader<'_, '_>,
+    wanted: &Wanted,
+    databases: &[Vec<u8>],
+) -> Result<Vec<Range<u64>>, RunError> {
+    let meant = |subject: &Subject| match subject {
+        Subject::Setup(_) if wanted.stay => false,
+        _ => subject.database().is_some_and(|name| databases.iter().any(|known| known == name)),
+    };
+    let ranges = scenes.scenes.iter().filter(|scene| meant(&scene.subject)).map(|scene| scene.range.clone()).collect();
+    Ok(if wanted.stay { without(ranges, &script::connections(scenes, reader)?) } else { ranges })
+}
+
+/// What is in a range and in none of those that are left out. All ascend.
+fn without(ranges: Vec<Range<u64>>, left_out: &[Range<u64>]) -> Vec<Range<u64>> {
+    let mut rest = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        let mut at = range.start;
+        for out in left_out.iter().filter(|out| out.start >= range.start && out.end <= range.end) {
+            rest.push(at..out.start);
+            at = out.end;
+        }
+        rest.push(at..range.end);
+    }
+    rest.retain(|range| !range.is_empty());
+    rest
+}
+
+/// One connection is to one database.
+fn check_stay<'a>(wanted: &Wanted, databases: impl ExactSizeIterator<Item = &'a Vec<u8>>) -> Result<(), ChooseError> {
+    if !wanted.stay || databases.len() < 2 {
+        return Ok(());
+    }
+    Err(ChooseError::OneDatabase {
+        databases: databases.map(|name| String::from_utf8_lossy(name).into_owned()).collect(),
+    })
 }
 
 /// The databases that are meant: those that match, or all of them.
@@ -239,7 +295,10 @@ fn check_rows(
         let reason = closure.why_no_rows(root);
         let told = match reason {
             NoRows::Hypertable { .. } => closure.is_hypertable(root),
-            NoRows::None => wanted.schema && !with_rows.contains(root) && !closure.is_within(&own, root),
+            NoRows::None => wanted.schema && !with_rows.contains(root),
+            NoRows::InRoot { .. } => {
+                wanted.schema && !closure.filled_root(root).is_some_and(|filled| own.contains(filled))
+            }
             NoRows::NotStored | NoRows::InChildren => false,
         };
         without.extend(told.then(|| (root.1.clone(), reason)));

@@ -2,21 +2,25 @@
 //! stored where the other dump has it, too.
 //!
 //! What is stored in the same place is the same, for certain. What is not, may still be: chunks are shared by neighbours, and a table that
-//! did not change has new chunks at its ends when what stands beside it did. Statements are short and stand together, so that of a relation's
-//! own ones only their length is compared, and by their places all of a database's together.
+//! did not change has new chunks at its ends when what stands beside it did, such as the key of `\restrict`, which every dump draws. Then the
+//! bytes themselves decide, for whoever wants to read them. Statements are short and stand together, so that of a relation's own ones only
+//! their length is compared, and by their places all of a database's together.
+
+mod exact;
+mod places;
 
 use std::collections::{BTreeMap, HashMap};
-use std::iter::Peekable;
-use std::ops::Range;
 
-use crate::archive::index::{Index, Piece};
+use crate::archive::index::Index;
 use crate::base::map::{MapEntry, MapKind, MapName};
-use crate::format::header::Role;
 use crate::format::manifest::Manifest;
 use crate::ops::contents::relation;
-use crate::ops::scenes::{Scenes, Subject};
+use crate::ops::scenes::{Scene, Scenes, Subject};
 use crate::pipeline::contents::{Contents, ContentsReader};
 use crate::pipeline::error::RunError;
+use places::{Places, walk};
+
+pub use exact::settle;
 
 /// What is compared.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,6 +51,8 @@ pub struct Change {
     pub before: Option<Side>,
     /// After.
     pub after: Option<Side>,
+    /// Whether the bytes are the same, of what was read.
+    pub equal: Option<bool>,
 }
 
 /// What there is to say of a change.
@@ -74,15 +80,22 @@ impl Change {
             (None, _) => return Verdict::New,
             (_, None) => return Verdict::Gone,
         };
-        if (before.rows, before.bytes) != (after.rows, after.bytes) {
+        if (before.rows, before.bytes) != (after.rows, after.bytes) || self.equal == Some(false) {
             Verdict::Changed
         } else if before.definition != after.definition {
             Verdict::Altered
-        } else if before.alone > 0 || after.alone > 0 {
+        } else if self.is_open() {
             Verdict::Perhaps
         } else {
             Verdict::Same
         }
+    }
+
+    /// Whether only the bytes can tell if they are the same.
+    pub fn is_open(&self) -> bool {
+        let (Some(before), Some(after)) = (self.before, self.after) else { return false };
+        let as_many = (before.rows, before.bytes) == (after.rows, after.bytes);
+        as_many && self.equal.is_none() && (before.alone > 0 || after.alone > 0)
     }
 }
 
@@ -125,106 +138,37 @@ pub fn diff(before: &mut Compared<'_, '_>, after: &mut Compared<'_, '_>) -> Resu
     Ok(changes)
 }
 
-/// Where a dump is stored: part, offset of the block, and the stretches of its plain bytes.
-struct Places {
-    /// The number of every part of the part table, the same for the same part of another backup.
-    parts: Vec<u32>,
-    used: HashMap<(u32, u32), Vec<Range<u32>>>,
-}
-
-impl Places {
-    fn of(compared: &Compared<'_, '_>, names: &mut HashMap<String, u32>) -> Places {
-        let parts = compared.manifest.objects().filter(|(_, part)| part.role == Role::Data);
-        let parts = parts.map(|(id, part)| {
-            let next = names.len() as u32;
-            *names.entry(id.part_name(part.index)).or_insert(next)
-        });
-        let mut places = Places { parts: parts.collect(), used: HashMap::new() };
-        for piece in compared.index.pieces() {
-            let block = compared.index.blocks[piece.block as usize];
-            let place = (places.parts[block.part as usize], block.offset);
-            places.used.entry(place).or_default().push(piece.offset..piece.offset + piece.length);
-        }
-        for stretches in places.used.values_mut() {
-            stretches.sort_unstable_by_key(|stretch| stretch.start);
-        }
-        places
-    }
-
-    /// How many bytes of a stretch of a block are not used.
-    fn unused(&self, place: (u32, u32), stretch: Range<u32>) -> u64 {
-        let (mut at, mut unused) = (stretch.start, 0);
-        for used in self.used.get(&place).into_iter().flatten() {
-            if used.start >= stretch.end {
-                break;
-            }
-            unused += u64::from(used.start.saturating_sub(at));
-            at = at.max(used.end);
-        }
-        unused + u64::from(stretch.end.saturating_sub(at))
-    }
-}
-
 /// What a dump has of every item, beside what the other one has.
 fn sides(compared: &mut Compared<'_, '_>, own: &Places, other: &Places) -> Result<BTreeMap<Item, Side>, RunError> {
     let Compared { reader, index, scenes, .. } = compared;
     let mut sides: BTreeMap<Item, Side> = BTreeMap::new();
-    let mut walk = Walk { index, pieces: index.pieces().peekable(), at: 0, own, other };
+    let mut walk = walk(index, own);
     scenes.each(reader, &mut |scene, entry| {
-        let database = match &scene.subject {
-            Subject::Globals => None,
-            Subject::Setup(name) | Subject::Database(name) => Some(name.clone()),
-            Subject::Session | Subject::Nothing => return,
-        };
-        if !matches!(entry.kind, MapKind::Object | MapKind::Data | MapKind::Value) {
-            return;
+        let Some(item) = item(scene, &entry) else { return };
+        let mut alone = 0;
+        walk.each(&entry, &mut |stretch| alone += other.unused(stretch.place, stretch.plain));
+        if let Some(name) = relation(&entry).filter(|_| entry.kind != MapKind::Data && item.database.is_some()) {
+            let relation = Item { database: item.database.clone(), relation: Some(name.clone()) };
+            sides.entry(relation).or_default().definition += entry.length;
         }
-        let alone = walk.alone(&entry);
-        let item = |relation: Option<&MapName>| Item { database: database.clone(), relation: relation.cloned() };
-        if entry.kind == MapKind::Data {
-            let rows = sides.entry(item(Some(&entry.own))).or_default();
-            rows.rows = rows.rows.saturating_add(entry.rows);
-            (rows.bytes, rows.alone) = (rows.bytes + entry.length, rows.alone + alone);
-            return;
-        }
-        let statements = sides.entry(item(None)).or_default();
-        (statements.bytes, statements.alone) = (statements.bytes + entry.length, statements.alone + alone);
-        if let Some(name) = relation(&entry).filter(|_| database.is_some()) {
-            sides.entry(item(Some(name))).or_default().definition += entry.length;
-        }
+        let side = sides.entry(item).or_default();
+        // Of what has no rows the map says 0.
+        side.rows = side.rows.saturating_add(entry.rows);
+        (side.bytes, side.alone) = (side.bytes + entry.length, side.alone + alone);
     })?;
     Ok(sides)
 }
 
-/// The recipe of a dump, passed once beside its map.
-struct Walk<'w, P: Iterator<Item = Piece>> {
-    index: &'w Index,
-    pieces: Peekable<P>,
-    /// Where the next piece begins in the dump.
-    at: u64,
-    own: &'w Places,
-    other: &'w Places,
-}
-
-impl<P: Iterator<Item = Piece>> Walk<'_, P> {
-    /// How many bytes of the next entry are not stored where the other dump has them.
-    fn alone(&mut self, entry: &MapEntry) -> u64 {
-        let mut alone = 0;
-        while let Some(piece) = self.pieces.peek() {
-            let end = self.at + u64::from(piece.length);
-            let (from, to) = (entry.offset.max(self.at), entry.end().min(end));
-            if from < to {
-                let block = self.index.blocks[piece.block as usize];
-                // Both are within the piece.
-                let stretch = piece.offset + (from - self.at) as u32..piece.offset + (to - self.at) as u32;
-                alone += self.other.unused((self.own.parts[block.part as usize], block.offset), stretch);
-            }
-            if end > entry.end() {
-                break;
-            }
-            self.at = end;
-            self.pieces.next();
-        }
-        alone
+/// What an entry is counted with: rows with those of their table, statements with those of their database.
+fn item(scene: &Scene, entry: &MapEntry) -> Option<Item> {
+    let database = match &scene.subject {
+        Subject::Globals => None,
+        Subject::Setup(name) | Subject::Database(name) => Some(name.clone()),
+        Subject::Session | Subject::Nothing => return None,
+    };
+    match entry.kind {
+        MapKind::Data => Some(Item { database, relation: Some(entry.own.clone()) }),
+        MapKind::Object | MapKind::Value => Some(Item { database, relation: None }),
+        _ => None,
     }
 }

@@ -72,7 +72,7 @@ fn small_words_are_true() {
     let place = Place::with_key();
     let raw = place.pack(&["--allow-shrink"], b"just bytes");
     let ran = run(place.command(&["show", &raw, "--contents"]), b"");
-    warns(&ran, 2, &["pg_dump, pg_dumpall or mysqldump"]);
+    warns(&ran, 2, &["pg_dump, pg_dumpall and mysqldump"]);
     let ran = run(place.command(&["accept", "latest"]), b"");
     warns(&ran, 2, &["`vault accept` takes an id"]);
 }

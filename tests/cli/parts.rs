@@ -4,11 +4,14 @@ use serde_json::Value;
 
 use crate::place::{Place, run};
 
-const HEAD: &str = "--\n-- PostgreSQL database dump\n--\n\n\\restrict K\n\n-- Dumped from database version 15.18\n-- Dumped by pg_dump version 15.18\n-- and some words more, so that the head is longer than what is looked at before the kind is known, which a real one always is: it has a dozen settings\n\nSET statement_timeout = 0;\n\n";
-const END: &str = "--\n-- PostgreSQL database dump complete\n--\n\n\\unrestrict K\n\n";
-const TABLES: &str = "CREATE TABLE public.orders (\n    id integer\n);\n\nCREATE TABLE public.empty (\n    id integer\n);\n\nCREATE TABLE public.parent (\n    id integer\n)\nPARTITION BY RANGE (id);\n\nCREATE TABLE public.child (\n    id integer\n);\n\nALTER TABLE ONLY public.parent ATTACH PARTITION public.child DEFAULT;\n\nCREATE TABLE public.metrics (\n    at date\n);\n\nCREATE TABLE _timescaledb_internal._hyper_1_1_chunk (\n    at date\n)\nINHERITS (public.metrics);\n\nCREATE VIEW public.seen AS\n SELECT 1;\n\nCOPY public.metrics (at) FROM stdin;\n\\.\n\nCOPY _timescaledb_internal._hyper_1_1_chunk (at) FROM stdin;\n2026-11-20\n\\.\n\n";
+/// How a dump of one database begins, and how it ends.
+pub const HEAD: &str = "--\n-- PostgreSQL database dump\n--\n\n\\restrict K\n\n-- Dumped from database version 15.18\n-- Dumped by pg_dump version 15.18\n-- and some words more, so that the head is longer than what is looked at before the kind is known, which a real one always is: it has a dozen settings\n\nSET statement_timeout = 0;\n\n";
+pub const END: &str = "--\n-- PostgreSQL database dump complete\n--\n\n\\unrestrict K\n\n";
+/// Tables with and without rows, and a view.
+pub const TABLES: &str = "CREATE TABLE public.orders (\n    id integer\n);\n\nCREATE TABLE public.empty (\n    id integer\n);\n\nCREATE TABLE public.parent (\n    id integer\n)\nPARTITION BY RANGE (id);\n\nCREATE TABLE public.child (\n    id integer\n);\n\nALTER TABLE ONLY public.parent ATTACH PARTITION public.child DEFAULT;\n\nCREATE TABLE public.metrics (\n    at date\n);\n\nCREATE TABLE _timescaledb_internal._hyper_1_1_chunk (\n    at date\n)\nINHERITS (public.metrics);\n\nCREATE VIEW public.seen AS\n SELECT 1;\n\nCOPY public.metrics (at) FROM stdin;\n\\.\n\nCOPY _timescaledb_internal._hyper_1_1_chunk (at) FROM stdin;\n2026-11-20\n\\.\n\n";
 
-fn rows(table: &str, rows: &[u64]) -> String {
+/// Rows of a table.
+pub fn rows(table: &str, rows: &[u64]) -> String {
     let rows: String = rows.iter().map(|row| format!("{row}\n")).collect();
     format!("COPY public.{table} (id) FROM stdin;\n{rows}\\.\n\n")
 }
@@ -35,7 +38,7 @@ fn what_cannot_be_had_is_said() {
     let single = place.pack(&[], dump(&[1, 2, 3]).as_bytes());
     let all = place.pack(&[], cluster().as_bytes());
     let raw = place.pack(&["--allow-shrink"], b"just bytes");
-    let cases: [(&str, &[&str], i32, &str); 15] = [
+    let cases: [(&str, &[&str], i32, &str); 17] = [
         (&single, &["--table", "ordres"], 10, "no table of the dump matches `ordres`"),
         (&single, &["--table", "zzzzzzzz"], 10, "no table of the dump matches `zzzzzzzz`"),
         (&single, &["--table", "public.seen"], 2, "public.seen has no rows of its own in the dump: it is a view"),
@@ -67,6 +70,13 @@ fn what_cannot_be_had_is_said() {
         (&single, &["--database", "shop"], 2, "the dump does not say which database it is of"),
         (&single, &["--globals"], 2, "the dump has no globals"),
         (&all, &["--table", "orders"], 2, "`orders` matches tables of several databases: bench, shop"),
+        (&all, &["--database", "*", "--no-connect"], 2, "what is chosen is of several databases: shop, bench"),
+        (
+            &all,
+            &["--database", "*", "--table", "orders", "--no-connect"],
+            2,
+            "what is chosen is of several databases: bench, shop",
+        ),
         (&all, &["--database", "shoop"], 10, "no database of the dump matches `shoop`"),
         (&all, &["--database", "\"shop"], 2, "`\"shop` is no name and no pattern"),
         (&raw, &["--table", "orders"], 2, &format!("{raw} has no dump map: it is of kind raw")),
@@ -79,18 +89,21 @@ fn what_cannot_be_had_is_said() {
         assert_eq!(ran.out, b"", "{parts:?}");
         tried += 1;
     }
-    assert_eq!(tried, 15);
+    assert_eq!(tried, 17);
     let chunks = run(place.command(&["unpack", &single, "--table", "metrics"]), b"");
     assert!(chunks.err.contains("bring back all of the dump, `vault unpack BACKUP`, into"), "{}", chunks.err);
     let chunks = run(place.command(&["unpack", &all, "--database", "shop", "--table", "metrics"]), b"");
     assert!(chunks.err.contains("`vault unpack BACKUP --database NAME`"), "{}", chunks.err);
-    let near = run(place.command(&["unpack", &single, "--table", "ordres"]), b"");
-    assert!(near.err.contains("nearest: public.orders"), "{}", near.err);
+    // What has no rows has a name, too.
+    for (typed, near) in [("ordres", "public.orders"), ("parennt", "public.parent"), ("senn", "public.seen")] {
+        let told = run(place.command(&["unpack", &single, "--table", typed]), b"").err;
+        assert!(told.contains(&format!("nearest: {near}")), "{typed}: {told}");
+    }
     run(place.command(&["show", &raw, "--contents"]), b"").fails("raw", 2, &format!("{raw} has no dump map"));
     run(place.command(&["diff", &single, &raw]), b"").fails("raw", 2, &format!("{raw} has no dump map"));
     run(place.command(&["diff", &single, "ffff"]), b"").fails("none", 10, "there is no backup");
     // What clap refuses by itself.
-    for arguments in [["--with-schema", "--globals"], ["--only", "--globals"]] {
+    for arguments in [["--with-schema", "--globals"], ["--only", "--globals"], ["--no-connect", "--globals"]] {
         let ran = run(place.command(&[&["unpack", &single][..], &arguments].concat()), b"");
         assert_eq!(ran.code, Some(2), "{ran:?}");
     }
@@ -106,6 +119,8 @@ fn parts_are_scripts() {
     let copied = |table: &str, row: &[u64]| rows(table, row).replace("\n\n", "\n");
     let orders = part(&["--database", "shop", "--table", "orders"]);
     assert_eq!(orders, [begin, &copied("orders", &[1, 2]), "\\unrestrict shop\n"].concat());
+    let here = part(&["--database", "shop", "--table", "orders", "--no-connect"]);
+    assert_eq!(here, orders.replace("\\connect shop\n", ""));
     let parent = part(&["--database", "sh?p", "--table", "parent"]);
     assert_eq!(parent, [begin, &copied("child", &[7]), "\\unrestrict shop\n"].concat());
     let only = part(&["--database", "shop", "--table", "parent", "--only", "--with-schema"]);
@@ -121,6 +136,7 @@ fn parts_are_scripts() {
     let whole = cluster();
     let from = whole.find("\\connect shop").expect("shop");
     assert_eq!(shop, whole[from..whole.find("\\connect bench").expect("bench")]);
+    assert_eq!(part(&["--database", "shop", "--no-connect"]), shop.replacen("\\connect shop\n", "", 1));
     assert_eq!(part(&["--globals"]), whole[..from]);
 
     let told = place.ok(&["unpack", &all, "--database", "shop", "--table", "orders", "--dry-run"], b"");
@@ -162,12 +178,64 @@ fn tables_without_rows_are_told() {
     let through_root = place.pack(&["--allow-shrink"], through_root.as_bytes());
     let told =
         |table: &str| run(place.command(&["unpack", "-q", &through_root, "--table", table, "--with-schema"]), b"").err;
-    assert!(told("child").contains("public.child comes back without rows"), "{}", told("child"));
+    let child =
+        "public.child comes back without rows: they are among those of public.parent, which `--table` would bring";
+    assert!(told("child").contains(child), "{}", told("child"));
+    let refused = run(place.command(&["unpack", &through_root, "--table", "child"]), b"");
+    refused.fails("child", 2, "public.child has no rows of its own in the dump: they are among those of the table");
+    assert!(refused.err.contains("`--table public.parent` brings them"), "{}", refused.err);
     assert!(!told("parent").contains("without rows") && !told("p*").contains("without rows"), "{}", told("p*"));
     assert!(!told("*").contains("public.child comes"), "{}", told("*"));
 }
 
-fn json(place: &Place, arguments: &[&str]) -> Value {
+/// Whom a statement runs as, and what belongs to a table by another name, comes along, and goes no further.
+#[test]
+fn what_surrounds_a_statement_comes_with_it_and_ends_with_it() {
+    let place = Place::with_key();
+    let tables = "CREATE TABLE public.a (\n    id integer\n);\n\nCREATE TABLE public.b (\n    id integer\n);\n\n";
+    let statistics = "CREATE STATISTICS public.st ON id, n FROM public.a;\n\nALTER STATISTICS public.st OWNER TO app;\n\nCOMMENT ON STATISTICS public.st IS 's';\n\n";
+    let published = "ALTER PUBLICATION p ADD TABLE ONLY public.b;\n\n";
+    let as_app =
+        |statement: &str| format!("SET SESSION AUTHORIZATION app;\n{statement}\nRESET SESSION AUTHORIZATION;\n\n");
+    let by_app = as_app("GRANT SELECT ON TABLE public.a TO clerk;");
+    let after = "GRANT SELECT ON TABLE public.a TO web;\nGRANT SELECT ON TABLE public.b TO clerk;\n\n";
+    let dump = [HEAD, tables, statistics, published, &rows("a", &[1]), &rows("b", &[2]), &by_app, after, END].concat();
+    let id = place.pack(&[], dump.as_bytes());
+    let part = |table: &str| place.ok(&["unpack", "-q", &id, "--table", table, "--with-schema"], b"");
+    let (a, b) = (part("a"), part("b"));
+    assert!(a.contains(&by_app[..by_app.len() - 1]), "{a}");
+    assert!(
+        a.contains("OWNER TO app;\nCOMMENT ON STATISTICS public.st IS 's';\n") && !a.contains("PUBLICATION"),
+        "{a}"
+    );
+    assert!(!b.contains("AUTHORIZATION") && !b.contains("STATISTICS"), "{b}");
+    assert!(b.contains("TO clerk;\n") && b.contains("ADD TABLE ONLY public.b;\n"), "{b}");
+}
+
+/// mysqldump names a table as the dump's character set has it, and makes it as UTF-8 has it.
+#[test]
+fn rows_under_a_name_that_is_no_text_are_told() {
+    let place = Place::with_key();
+    let head = "-- MySQL dump 10.13  Distrib 8.0.36, for Linux (x86_64)\n--\n-- Host: localhost    Database: shop\n-- ------------------------------------------------------\n-- Server version\t8.0.36\n\n/*!40101 SET NAMES latin1 */;\n\nUSE `shop`;\n\n";
+    let table = |name: &[u8]| [b"CREATE TABLE `", name, b"` (\n  `id` int\n);\n\n"].concat();
+    let insert = |name: &[u8]| [b"INSERT INTO `", name, b"` VALUES (1);\n\n"].concat();
+    let end = b"-- Dump completed on 2026-11-30  3:00:00\n";
+    let named = |name: &[u8]| {
+        let made = table("größe".as_bytes());
+        let dump = [head.as_bytes(), &made, &insert(name), &table(b"other"), &insert(b"other"), end].concat();
+        place.pack(&["--allow-shrink"], &dump)
+    };
+    let warning = "the dump has rows under names that are not UTF-8";
+    for (id, warned) in [(named(b"gr\xf6\xdfe"), true), (named("größe".as_bytes()), false)] {
+        for arguments in [&["--table", "größe", "--with-schema"][..], &["--table", "other"]] {
+            let ran = run(place.command(&[&["unpack", &id], arguments].concat()), b"");
+            assert_eq!(ran.err.contains(warning), warned, "{arguments:?}: {}", ran.err);
+        }
+    }
+}
+
+/// What a command says to programs.
+pub fn json(place: &Place, arguments: &[&str]) -> Value {
     serde_json::from_str(&place.ok(&[arguments, &["--json"]].concat(), b"")).expect("JSON")
 }
 
@@ -242,56 +310,4 @@ fn contents_and_differences_are_told() {
     assert_eq!(change(&json(&["diff", &second, &third]), "later")["change"], "new");
     let told = place.ok(&["diff", &first, &second], b"");
     assert!(told.contains("public.orders") && told.contains("changed"), "{told}");
-}
-
-#[test]
-fn differences_that_are_no_rows_are_told() {
-    let place = Place::with_key();
-    let before = cluster();
-    let first = place.pack(&[], before.as_bytes());
-    let same = place.pack(&[], before.as_bytes());
-    assert_eq!(place.ok(&["diff", &first, &same], b""), "6 tables have the same rows, byte for byte\n");
-    let bench = before.find("\\connect bench").expect("the second database");
-    let in_bench = |from: &str, to: &str| before[..bench].to_owned() + &before[bench..].replacen(from, to, 1);
-    let nothing = [&HEAD.replace(" K\n", " N\n"), "CREATE SCHEMA none;\n\n", &END.replace(" K\n", " N\n")].concat();
-    let cluster_end = "--\n-- PostgreSQL database cluster dump complete";
-    let another = before.replace(cluster_end, &["\\connect nothing\n\n", &nothing, cluster_end].concat());
-    let cases: [(&str, String, &str, &str); 6] = [
-        (
-            "a role",
-            before.replace("CREATE ROLE app;", "CREATE ROLE app;\nCREATE ROLE web;"),
-            "(globals) (statements)",
-            "changed",
-        ),
-        ("a database without tables", another, "nothing (statements)", "new"),
-        (
-            "an empty table",
-            in_bench("CREATE TABLE public.empty (\n    id integer\n);\n\n", ""),
-            "bench public.empty",
-            "gone",
-        ),
-        ("a column", in_bench("orders (\n    id integer", "orders (\n    id bigint"), "bench public.orders", "altered"),
-        ("a view", in_bench("SELECT 1;", "SELECT 1, 2;"), "bench public.seen", "altered"),
-        ("a value", in_bench("SELECT 1;", "SELECT 2;"), "bench (statements)", "perhaps"),
-    ];
-    for (what, after, item, word) in &cases {
-        let after = place.pack(&["--allow-shrink"], after.as_bytes());
-        let told = |before: &str, after: &str| {
-            let lines = place.ok(&["diff", before, after], b"");
-            let columns: Vec<Vec<&str>> = lines.lines().map(|line| line.split_whitespace().collect()).collect();
-            let of_item = columns.iter().find(|columns| columns.len() > 2 && columns[..2].join(" ") == *item);
-            of_item.map(|columns| columns[2].to_owned()).unwrap_or_else(|| panic!("{what}: {item} in {lines}"))
-        };
-        let back = match *word {
-            "new" => "gone",
-            "gone" => "new",
-            word => word,
-        };
-        assert_eq!((told(&first, &after), told(&after, &first)), ((*word).to_owned(), back.to_owned()), "{what}");
-        let difference = json(&place, &["diff", &first, &after]);
-        let statements = difference["statements"].as_array().expect("statements");
-        assert_eq!(statements.len(), if *word == "new" { 4 } else { 3 }, "{difference}");
-        assert!(statements[0]["database"].is_null(), "roles come first: {difference}");
-    }
-    assert_eq!(cases.len(), 6);
 }

@@ -81,7 +81,7 @@ fn statements_are_about_what_they_name() {
         let (t, literal) = (quoted(name), format!("sales.{}", quoted(name)).replace('\'', "''"));
         let own = ["sales", name, "", ""];
         let of = |part| ["sales", part, "sales", name];
-        let cases: [(String, Vec<Fact<'_>>); 24] = [
+        let cases: [(String, Vec<Fact<'_>>); 29] = [
             (format!("CREATE UNLOGGED TABLE sales.{t} (\n    a integer\n);"), vec![(Object, Relation, "TABLE", own)]),
             (
                 format!("CREATE TABLE sales.kid (\n    a int\n)\nINHERITS (sales.{t}, sales.b);"),
@@ -156,6 +156,23 @@ fn statements_are_about_what_they_name() {
                 vec![(Setting, Other, "SET", ["", "search_path", "", ""]), (Object, Relation, "SEQUENCE", own)],
             ),
             (
+                format!("CREATE OR REPLACE VIEW sales.{t} AS\nSELECT\n    NULL::integer AS id;"),
+                vec![(Object, Relation, "REPLACE VIEW", own)],
+            ),
+            (
+                format!("ALTER PUBLICATION p ADD TABLE ONLY sales.{t} (a, b) WHERE ((a > 1));"),
+                vec![(Object, Other, "PUBLICATION TABLE", ["", "p", "sales", name])],
+            ),
+            (format!("COMMENT ON STATISTICS sales.{t} IS 'x';"), vec![(Object, Other, "COMMENT STATISTICS", own)]),
+            (format!("GRANT USAGE ON SCHEMA {t} TO app;"), vec![(Object, Other, "ACL SCHEMA", ["", "", "", ""])]),
+            (
+                format!("SET SESSION AUTHORIZATION {t};\nRESET SESSION AUTHORIZATION;"),
+                vec![
+                    (Setting, Other, "SET", ["", "AUTHORIZATION", "", ""]),
+                    (Setting, Other, "RESET", ["", "AUTHORIZATION", "", ""]),
+                ],
+            ),
+            (
                 "CREATE FUNCTION sales.orders(a integer) RETURNS integer AS $$1$$ LANGUAGE sql;".into(),
                 vec![(Object, Other, "FUNCTION", ["sales", "orders", "", ""])],
             ),
@@ -194,7 +211,7 @@ fn statements_are_about_what_they_name() {
         assert_eq!((found.offset, found.length), (HEAD.len() as u64, connect.len() as u64), "{name}");
         assert_eq!(entries.last().map(|stop| stop.rows), Some(0), "{name}");
     }
-    assert_eq!(compared, 13 * 24 * 3);
+    assert_eq!(compared, 13 * 29 * 3);
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! Which part of a dump `vault unpack` writes.
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 
 /// A part of the dump: for backups of the text of pg_dump and pg_dumpall, and of mysqldump.
 #[derive(Args)]
-#[command(next_help_heading = "A part of the dump")]
+#[command(next_help_heading = "A part of the dump", group = ArgGroup::new("chosen").args(["database", "table"]).multiple(true))]
 pub struct Part {
     /// Only this database; `*` is any text, `?` any letter. May be given several times.
     #[arg(long, value_name = "NAME")]
@@ -22,6 +22,9 @@ pub struct Part {
     /// Without partitions and children.
     #[arg(long, requires = "table")]
     pub only: bool,
+    /// Without `\connect` and `USE`: into the database that the client is connected to, and not into the one that the dump was made of.
+    #[arg(long, requires = "chosen")]
+    pub no_connect: bool,
     /// Write nothing, and say what would be written and read.
     #[arg(long)]
     pub dry_run: bool,

@@ -86,7 +86,7 @@ pub fn tell(
         let what = describe(slot).map_err(RunError::Key)?;
         text.push(format!("slot {}  {what}", to_hex(&slot.id)));
     }
-    text.push(format!("the key file has {}, generation {}", counted(ring.slots.len(), "slot"), ring.generation));
+    text.push(format!("the key file has {}, generation {}", counted(ring.slots.len() as u64, "slot"), ring.generation));
     match &done {
         Some(done) => text.extend(lines(done)),
         None => text.push(later.into()),

@@ -64,5 +64,5 @@ pub fn run(global: &Global, command: &Remove) -> Result<Option<FailureClass>, Cl
 
 /// `1 slot is`, `2 slots are`.
 fn are(slots: usize) -> String {
-    format!("{} {}", counted(slots, "slot"), if slots == 1 { "is" } else { "are" })
+    format!("{} {}", counted(slots as u64, "slot"), if slots == 1 { "is" } else { "are" })
 }

@@ -50,7 +50,7 @@ pub fn rewrap_with(global: &Global, ring: &Keyring, teller: &Teller) -> Result<R
 /// For people.
 pub fn lines(done: &Rewrapped) -> Vec<String> {
     let Rewrapped { replaced, current, earlier, refused, .. } = done;
-    let mut lines = vec![format!("{} changed, {} written", counted(*replaced, "backup"), bytes(done.bytes))];
+    let mut lines = vec![format!("{} changed, {} written", counted(*replaced as u64, "backup"), bytes(done.bytes))];
     let others = [
         (current, "had these slots already"),
         (earlier, "of earlier epochs keep the slots that they had, and open with them"),

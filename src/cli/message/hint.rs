@@ -47,9 +47,10 @@ fn hint_of_secret(error: &CliError) -> Option<&'static str> {
         CliError::PassphraseInEnvironment => {
             "unset it, put the passphrase into a file that only you can read, and name that with VAULT_PASSPHRASE_FILE"
         }
-        CliError::SecretUnreadable { reason, .. } if reason.kind() == io::ErrorKind::NotFound => {
+        CliError::SecretUnreadable { what: "key file", reason, .. } if reason.kind() == io::ErrorKind::NotFound => {
             "name the right file; `vault key new` makes a key file"
         }
+        CliError::SecretUnreadable { reason, .. } if reason.kind() == io::ErrorKind::NotFound => "name the right file",
         CliError::SecretUnreadable { .. } => {
             "whoever runs vault must be able to read it: see who owns it and its directory"
         }
@@ -175,10 +176,14 @@ fn hint_of_choice(error: &ChooseError) -> Option<String> {
         ChooseError::NoGlobals => {
             "leave `--globals` out; pg_dumpall writes roles and tablespaces, mysqldump writes none: its users are rows of the database `mysql`"
         }
+        ChooseError::OneDatabase { .. } => "choose one with `--database`, or leave `--no-connect` out",
         ChooseError::WhichDatabase { .. } => "choose one with `--database`; `--database '*'` takes them all",
         ChooseError::NoRows { reason, .. } => match reason {
             NoRows::NotStored | NoRows::None => "`--with-schema` brings what makes it",
             NoRows::InChildren => "leave `--only` out",
+            NoRows::InRoot { root } => {
+                return Some(format!("`--table {root}` brings them, with those of its other partitions"));
+            }
             NoRows::Hypertable { named: true } => {
                 "bring back all of its database, `vault unpack BACKUP --database NAME`, into a new one, and copy the rows from there"
             }
@@ -213,7 +218,7 @@ pub(super) fn hint_of_run(error: &RunError) -> Option<String> {
             "it was written by another program, and vault never changes or deletes it; `vault legacy unpack` reads those of the a9s backup manager"
         }
         RunError::NoMap { .. } => {
-            "unpack all of it; a backup of the text of pg_dump, pg_dumpall or mysqldump has a dump map"
+            "only backups of the text of pg_dump, pg_dumpall and mysqldump have one; `vault unpack BACKUP` gives all of any other"
         }
         RunError::CutShort(_) => {
             "see why the program that writes the dump ended early, then pack again: no backup was made; `--allow-incomplete` keeps such a dump, \

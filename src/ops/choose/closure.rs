@@ -12,6 +12,9 @@ use crate::pipeline::error::RunError;
 /// A relation or an index of a database.
 pub type Member = (Vec<u8>, MapName);
 
+/// A view for which another one stood in: `pg_dump` writes both where views depend on each other, or on the key of a table.
+const REPLACE_VIEW: &[u8] = b"REPLACE VIEW";
+
 /// Where TimescaleDB keeps the rows of hypertables.
 const TIMESCALE: &[u8] = b"_timescaledb_internal";
 
@@ -24,6 +27,8 @@ pub struct Matched {
     pub closure: Closure,
     /// What each pattern matches.
     pub roots: Vec<BTreeSet<Member>>,
+    /// Whether there are rows under names that no pattern can spell.
+    pub unspelled: bool,
 }
 
 /// Everything that belongs to what is meant.
@@ -31,14 +36,20 @@ pub struct Matched {
 pub struct Closure {
     relations: BTreeSet<Member>,
     indexes: BTreeSet<Member>,
+    /// Extended statistics, which have names of their own.
+    statistics: BTreeSet<Member>,
     /// What the relations that a pattern matches are.
     classes: BTreeMap<Member, Vec<u8>>,
     /// Where relations are made.
     made: BTreeMap<Member, u64>,
-    /// The parents of each child.
+    /// The parents of each child that are meant, too.
     parents_of: BTreeMap<Member, BTreeSet<Member>>,
-    /// Those of them of which it is a partition.
-    attached: BTreeSet<(Member, Member)>,
+    /// What each partition is a partition of, up to the root.
+    partition_of: BTreeMap<Member, Member>,
+    /// What has partitions among these.
+    partitioned: BTreeSet<Member>,
+    /// What of it has rows of its own.
+    filled: BTreeSet<Member>,
     /// The parents, whose chunks are not brought.
     hypertables: BTreeSet<Member>,
     /// Their chunks.
@@ -55,7 +66,8 @@ impl Matched {
         wanted: &Wanted,
         databases: &[Vec<u8>],
     ) -> Result<Matched, ChooseError> {
-        let mut matched = Matched { closure: Closure::default(), roots: vec![BTreeSet::new(); wanted.tables.len()] };
+        let roots = vec![BTreeSet::new(); wanted.tables.len()];
+        let mut matched = Matched { closure: Closure::default(), roots, unspelled: false };
         let mut nearest: Vec<Nearest> = wanted.tables.iter().map(|(text, _)| Nearest::new(text)).collect();
         scenes.each(reader, &mut |scene, entry| {
             let Some(database) = main_database(scene).filter(|name| databases.iter().any(|known| known == name)) else {
@@ -64,10 +76,11 @@ impl Matched {
             if !is_defined(&entry) {
                 return;
             }
+            matched.unspelled |= entry.kind == MapKind::Data && std::str::from_utf8(&entry.own.name).is_err();
             for (pattern, (_, table)) in wanted.tables.iter().enumerate() {
                 if table.matches(&entry.own, database) {
                     matched.add(pattern, (database.to_vec(), entry.own.clone()), &entry.class);
-                } else if entry.kind == MapKind::Data {
+                } else {
                     nearest[pattern].offer(&typed(&in_place(&entry.own, database)));
                 }
             }
@@ -114,7 +127,7 @@ fn is_defined(entry: &MapEntry) -> bool {
 
 /// Whether an entry makes a relation.
 fn is_made(entry: &MapEntry) -> bool {
-    let classes = [&b"TABLE"[..], b"VIEW", b"MATERIALIZED VIEW", b"FOREIGN TABLE", b"SEQUENCE"];
+    let classes = [&b"TABLE"[..], b"VIEW", REPLACE_VIEW, b"MATERIALIZED VIEW", b"FOREIGN TABLE", b"SEQUENCE"];
     entry.space == Space::Relation && entry.kind == MapKind::Object && classes.contains(&&entry.class[..])
 }
 
@@ -127,22 +140,34 @@ impl Closure {
         wanted: &Wanted,
     ) -> Result<(), RunError> {
         loop {
-            let before = (self.relations.len(), self.indexes.len());
+            let before = self.size();
             scenes.each(reader, &mut |scene, entry| {
                 if let Some(database) = main_database(scene) {
                     self.take(database, &entry, wanted);
                 }
             })?;
-            if before == (self.relations.len(), self.indexes.len()) {
+            if before == self.size() {
                 return Ok(());
             }
         }
     }
 
+    /// What grows when there is something to add.
+    fn size(&self) -> [usize; 5] {
+        let Closure { relations, indexes, statistics, partition_of, filled, .. } = self;
+        [relations.len(), indexes.len(), statistics.len(), partition_of.len(), filled.len()]
+    }
+
     fn take(&mut self, database: &[u8], entry: &MapEntry, wanted: &Wanted) {
         let member = |name: &MapName| (database.to_vec(), name.clone());
-        if is_made(entry) && self.relations.contains(&member(&entry.own)) {
+        if is_made(entry) && entry.class != REPLACE_VIEW && self.relations.contains(&member(&entry.own)) {
             self.made.entry(member(&entry.own)).or_insert(entry.offset);
+        }
+        if entry.kind == MapKind::Data && self.partitioned.contains(&member(&entry.own)) {
+            self.filled.insert(member(&entry.own));
+        }
+        if entry.class == b"TABLE ATTACH" {
+            self.take_partition(member(&entry.own), member(&entry.on));
         }
         if entry.on.is_empty() || !self.relations.contains(&member(&entry.on)) {
             return;
@@ -162,13 +187,21 @@ impl Closure {
             (MapKind::Link, b"owned") if wanted.schema => {
                 self.relations.insert(member(&entry.own));
             }
-            (MapKind::Object, b"TABLE ATTACH") => {
-                self.attached.insert((member(&entry.own), member(&entry.on)));
+            (MapKind::Object, b"STATISTICS") => {
+                self.statistics.insert(member(&entry.own));
             }
             (MapKind::Object, _) if entry.space == Space::Index => {
                 self.indexes.insert(member(&entry.own));
             }
             _ => {}
+        }
+    }
+
+    /// Remembers what a partition that is meant is a partition of, and what that is one of.
+    fn take_partition(&mut self, child: Member, parent: Member) {
+        if self.relations.contains(&child) || self.partitioned.contains(&child) {
+            self.partitioned.insert(parent.clone());
+            self.partition_of.insert(child, parent);
         }
     }
 
@@ -180,6 +213,7 @@ impl Closure {
         let stays = |root: &&Member| !self.hypertables.contains(*root) && !self.chunks.contains(*root);
         self.relations = roots.iter().flatten().filter(stays).cloned().collect();
         self.indexes.clear();
+        self.statistics.clear();
         self.parents_of.clear();
         true
     }
@@ -192,7 +226,8 @@ impl Closure {
             b"TABLE ATTACH" => return set(&entry.own, &self.relations) && set(&entry.on, &self.relations),
             b"INDEX ATTACH" => return set(&entry.own, &self.indexes) && set(&entry.on, &self.indexes),
             // `pg_dump --clean` takes off what it makes again later, and its `DROP TABLE` is not brought.
-            b"ALTER"
+            b"ALTER STATISTICS" | b"COMMENT STATISTICS" => return set(&entry.own, &self.statistics),
+            b"ALTER" | REPLACE_VIEW
                 if self.made.get(&(database.to_vec(), entry.own.clone())).is_some_and(|made| entry.offset < *made) =>
             {
                 return false;
@@ -223,20 +258,11 @@ impl Closure {
         found
     }
 
-    /// Whether the rows of a partition may be among those of what it is a partition of, directly or not.
-    pub fn is_within(&self, tables: &BTreeSet<Member>, partition: &Member) -> bool {
-        let mut child = partition;
+    /// What a partition is a partition of, directly or not, and has rows of its own: its rows may be among them.
+    pub fn filled_root(&self, partition: &Member) -> Option<&Member> {
+        let above = std::iter::successors(self.partition_of.get(partition), |above| self.partition_of.get(*above));
         // Bounded, since a map may hold a circle.
-        for _ in 0..LEVELS_MAX {
-            let parents = self.parents_of.get(child).into_iter().flatten();
-            let mut of = parents.filter(|parent| self.attached.contains(&(child.clone(), (*parent).clone())));
-            match of.next() {
-                Some(parent) if tables.contains(parent) => return true,
-                Some(parent) => child = parent,
-                None => return false,
-            }
-        }
-        false
+        above.take(LEVELS_MAX).find(|above| self.filled.contains(*above))
     }
 
     /// Whether its rows are in chunks.
@@ -251,7 +277,10 @@ impl Closure {
         }
         match self.classes.get(relation).map(Vec::as_slice) {
             _ if self.parents.contains(relation) => NoRows::InChildren,
-            Some(b"TABLE" | b"COPY") => NoRows::None,
+            Some(b"TABLE" | b"COPY") => match self.filled_root(relation) {
+                Some((_, root)) => NoRows::InRoot { root: typed(root) },
+                None => NoRows::None,
+            },
             _ => NoRows::NotStored,
         }
     }

@@ -1,10 +1,11 @@
 //! The ranges of a dump that are a script of some tables: their statements and rows, and before the first of them what its session needs.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::closure::Closure;
 use super::{ChosenTable, Wanted};
-use crate::base::map::{MapEntry, MapKind};
+use crate::base::map::{MapEntry, MapKind, MapName};
 use crate::ops::scenes::{Scenes, Subject};
 use crate::pipeline::contents::ContentsReader;
 use crate::pipeline::error::RunError;
@@ -16,10 +17,14 @@ pub struct Script {
     pub ranges: Vec<Range<u64>>,
     /// Tables whose rows are among them.
     pub tables: Vec<ChosenTable>,
+    /// Databases of which there is something.
+    pub databases: BTreeSet<Vec<u8>>,
     /// What a statement needs before it: the connection, the guard, the settings that are in force.
     pending: Vec<MapEntry>,
     /// A `\restrict` is in the script and has to be lifted.
     restricted: bool,
+    /// Settings that the script has made.
+    set: BTreeSet<MapName>,
 }
 
 /// Writes the script of what is meant.
@@ -35,6 +40,8 @@ pub fn write(
             let meant = match entry.kind {
                 MapKind::Data => closure.holds(database, &entry),
                 MapKind::Object | MapKind::Value => wanted.schema && closure.holds(database, &entry),
+                MapKind::Connect if wanted.stay => return script.connect(None),
+                MapKind::Connect => return script.connect(Some(entry)),
                 _ => return script.prepare(entry),
             };
             if meant {
@@ -44,6 +51,18 @@ pub fn write(
         Subject::Setup(_) | Subject::Globals | Subject::Session | Subject::Nothing => script.pending.clear(),
     })?;
     Ok(script)
+}
+
+/// Where a dump connects to a database, and changes the settings of one by its name.
+pub fn connections(scenes: &Scenes, reader: &mut ContentsReader<'_, '_>) -> Result<Vec<Range<u64>>, RunError> {
+    let mut ranges = Vec::new();
+    scenes.each(reader, &mut |_, entry| {
+        let of_database = [&b"ALTER DATABASE"[..], b"COMMENT DATABASE", b"ACL DATABASE"].contains(&&entry.class[..]);
+        if entry.kind == MapKind::Connect || of_database {
+            ranges.push(entry.offset..entry.end());
+        }
+    })?;
+    Ok(ranges)
 }
 
 /// What every script of a dump begins and ends with, whatever is in it.
@@ -58,10 +77,15 @@ pub fn session(scenes: &Scenes, reader: &mut ContentsReader<'_, '_>) -> Result<V
 }
 
 impl Script {
+    /// Another session begins, on a connection that the script makes, or that is there.
+    fn connect(&mut self, entry: Option<MapEntry>) {
+        self.pending = entry.into_iter().collect();
+        self.set.clear();
+    }
+
     /// What is about the session, and not about a table.
     fn prepare(&mut self, entry: MapEntry) {
         match (entry.kind, entry.class.as_slice()) {
-            (MapKind::Connect, _) => self.pending = vec![entry],
             (MapKind::Begin, _) => self.pending.retain(|known| known.kind == MapKind::Connect),
             (MapKind::Guard, b"restrict") => self.pending.push(entry),
             (MapKind::Guard, _) if self.restricted => {
@@ -69,6 +93,12 @@ impl Script {
                 self.ranges.push(entry.offset..entry.end());
             }
             (MapKind::Guard, _) => self.pending.retain(|known| known.kind != MapKind::Guard),
+            (MapKind::Setting, b"RESET") => {
+                self.pending.retain(|known| known.kind != MapKind::Setting || known.own != entry.own);
+                if self.set.remove(&entry.own) {
+                    self.ranges.push(entry.offset..entry.end());
+                }
+            }
             (MapKind::Setting, _) => {
                 // Only the last value of a variable matters.
                 self.pending.retain(|known| known.kind != MapKind::Setting || known.own != entry.own);
@@ -82,8 +112,14 @@ impl Script {
         for before in std::mem::take(&mut self.pending) {
             self.restricted |= before.kind == MapKind::Guard;
             self.ranges.push(before.offset..before.end());
+            if before.kind == MapKind::Setting {
+                self.set.insert(before.own);
+            }
         }
         self.ranges.push(entry.offset..entry.end());
+        if !self.databases.contains(database) {
+            self.databases.insert(database.to_vec());
+        }
         if entry.kind == MapKind::Data {
             let same = |chosen: &&mut ChosenTable| chosen.table == entry.own && chosen.database == database;
             match self.tables.iter_mut().rev().take(1).find(same) {

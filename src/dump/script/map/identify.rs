@@ -73,7 +73,7 @@ pub(super) fn identify(tokens: &[Token], path: &[u8]) -> Found {
     words.next();
     let first = String::from_utf8_lossy(first).to_ascii_uppercase();
     match first.as_str() {
-        "SET" => setting(words),
+        "SET" | "RESET" => setting(words, &first),
         "SELECT" => select(words),
         "CREATE" => create(words),
         "ALTER" => alter(words),
@@ -100,10 +100,10 @@ pub(super) fn identify(tokens: &[Token], path: &[u8]) -> Found {
     }
 }
 
-fn setting(mut words: Words<'_>) -> Found {
+fn setting(mut words: Words<'_>, class: &str) -> Found {
     while words.skip("SESSION") || words.skip("LOCAL") {}
     let name = words.part();
-    let mut found = Found::new(MapKind::Setting, "SET");
+    let mut found = Found::new(MapKind::Setting, class);
     if name.as_deref() == Some(b"search_path") {
         // `SET search_path = sales, pg_catalog;`, as it was written before 2018.
         words.next();
@@ -130,9 +130,7 @@ fn select(mut words: Words<'_>) -> Found {
 }
 
 fn create(mut words: Words<'_>) -> Found {
-    if words.skip("OR") {
-        words.skip("REPLACE");
-    }
+    let replaces = words.skip("OR") && words.skip("REPLACE");
     while MODIFIERS.iter().any(|word| words.skip(word)) {}
     let class = words.class();
     for word in ["CONCURRENTLY", "IF", "NOT", "EXISTS"] {
@@ -174,6 +172,8 @@ fn create(mut words: Words<'_>) -> Found {
             }
             found
         }
+        // What stands in for a view, or takes the place of what stood in for it.
+        "VIEW" if replaces => Found::new(MapKind::Object, "REPLACE VIEW").about(Space::Relation, words.name()),
         _ if is_relation(&class) => found.about(Space::Relation, words.name()),
         // A cast or a transform has no name; nobody asks for it by one.
         _ => Found { own: words.name().unwrap_or_default(), ..found },
@@ -203,6 +203,16 @@ fn alter(mut words: Words<'_>) -> Found {
             Found { on: own.unwrap_or_default(), ..attached }
         }
         "INDEX" => altered.about(Space::Index, own),
+        "PUBLICATION" if words.starts(&["ADD", "TABLE"]) => {
+            words.next();
+            words.next();
+            words.skip("ONLY");
+            let published = Found::new(MapKind::Object, "PUBLICATION TABLE");
+            let on = words.name();
+            // A publication is in no schema.
+            let own = MapName { schema: Vec::new(), name: own.unwrap_or_default().name };
+            Found { own, named: on.is_some(), on: on.unwrap_or_default(), ..published }
+        }
         _ if is_relation(&class) => altered.about(Space::Relation, own),
         _ => Found { own: own.unwrap_or_default(), ..Found::new(MapKind::Object, &format!("ALTER {class}")) },
     }
@@ -255,7 +265,7 @@ fn described(mut words: Words<'_>, class: &str) -> Found {
             if words.skip("DOMAIN") { found } else { found.part_of(name, words.name()) }
         }
         _ if is_relation(&what) => found.about(Space::Relation, words.name()),
-        _ => Found { own: words.name().unwrap_or_default(), ..found },
+        _ => Found { own: words.name().unwrap_or_default(), ..Found::new(MapKind::Object, &format!("{class} {what}")) },
     }
 }
 
@@ -265,7 +275,10 @@ fn grant(mut words: Words<'_>) -> Found {
         return found;
     }
     let what = words.class();
-    if is_relation(&what) { found.about(Space::Relation, words.name()) } else { found }
+    if is_relation(&what) {
+        return found.about(Space::Relation, words.name());
+    }
+    Found::new(MapKind::Object, &format!("ACL {what}"))
 }
 
 /// The database of a `\connect` line, from what follows the command.
