@@ -9,7 +9,13 @@ use super::DumpKind;
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const CRLF: &[u8] = b"--\r\n-- PostgreSQL database ";
-const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+/// Other programs, by what their files begin with.
+const OTHERS: [(&[u8], &str); 4] = [
+    (&[0x28, 0xb5, 0x2f, 0xfd], "zstd"),
+    (&[0xfd, b'7', b'z', b'X', b'Z', 0], "xz"),
+    (b"BZh", "bzip2"),
+    (&[0x04, 0x22, 0x4d, 0x18], "lz4"),
+];
 
 /// A dump that is compressed before it comes, or changed on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,8 +24,8 @@ pub enum Advice {
     Custom,
     /// gzip, which is also what `mongodump --archive --gzip` writes.
     Gzip,
-    /// zstd.
-    Zstd,
+    /// Another program that compresses.
+    Compressed(&'static str),
     /// Text of pg_dump or pg_dumpall with CR LF line ends, which is not known as that.
     CrLf,
 }
@@ -27,8 +33,9 @@ pub enum Advice {
 impl Advice {
     /// What the first bytes tell of a stream that is none of the known kinds.
     pub(super) fn of_head(kind: DumpKind, head: &[u8]) -> Option<Advice> {
-        let known = [(GZIP, Advice::Gzip), (ZSTD, Advice::Zstd), (CRLF, Advice::CrLf)];
-        let found = known.into_iter().find(|(magic, _)| head.starts_with(magic));
+        let others = OTHERS.map(|(magic, program)| (magic, Advice::Compressed(program)));
+        let mut known = [(GZIP, Advice::Gzip), (CRLF, Advice::CrLf)].into_iter().chain(others);
+        let found = known.find(|(magic, _)| head.starts_with(magic));
         found.filter(|_| kind == DumpKind::Raw).map(|(_, advice)| advice)
     }
 }
@@ -36,9 +43,9 @@ impl Advice {
 impl fmt::Display for Advice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (found, instead) = match self {
-            Self::Custom => ("pg_dump", "run `pg_dump -Fc -Z0`"),
-            Self::Gzip => ("gzip", "pack it without gzip (of mongodump, without --gzip)"),
-            Self::Zstd => ("zstd", "pack it without zstd"),
+            Self::Custom => ("pg_dump", "run `pg_dump -Fc -Z0`".into()),
+            Self::Gzip => ("gzip", "pack it without gzip (of mongodump, without --gzip)".into()),
+            Self::Compressed(program) => (*program, format!("pack it without {program}")),
             Self::CrLf => {
                 return f.write_str(
                     "this looks like text of pg_dump with CR LF line ends: its end is not checked, so it is good however it is cut; \

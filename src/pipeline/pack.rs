@@ -28,11 +28,12 @@ use crate::chunk::compress::LEVELS;
 use crate::crypto::chunk_id::ChunkIds;
 use crate::crypto::keys::PackKeys;
 use crate::format::header::SegmentSize;
-use crate::format::manifest::Manifest;
+use crate::format::manifest::{Manifest, Verdict};
 use crate::format::slot::Slot;
 use crate::pipeline::World;
 use crate::pipeline::error::RunError;
 use crate::pipeline::known::{CachePlace, Known, Reuse, forget};
+use crate::pipeline::port::ProducerEnd;
 use crate::pipeline::stage::Workers;
 use crate::pipeline::survey::Survey;
 
@@ -146,6 +147,10 @@ struct Run<'a> {
     seq: u64,
 }
 
+/// Said of an input of no known kind that comes through a pipe.
+const NOBODY_VOUCHES: &str = "nothing is known of how this input ends, so it counts as good however it is cut; let vault run the program that \
+     writes it, `vault pack -- COMMAND`, and its exit status tells";
+
 impl Run<'_> {
     fn run(&self, attempt: &mut Attempt<'_>, known: Known, input: Box<dyn Read + Send>) -> Result<Packed, RunError> {
         let cutting = Cutting {
@@ -161,6 +166,8 @@ impl Run<'_> {
         let judged = judge(&fed.report, fed.producer, last_good.as_ref(), self.options)?;
         if let Some(advice) = fed.report.advice {
             self.world.observer.note(&advice.to_string());
+        } else if judged.verdict == Verdict::Unchecked && fed.producer != ProducerEnd::Succeeded && fed.plain > 0 {
+            self.world.observer.note(NOBODY_VOUCHES);
         }
         self.commit(attempt, weaver, fed, judged)
     }
