@@ -315,6 +315,50 @@ fn parts_of_a_dump_come_back_alone() {
     assert!(!changes.contains("orders"), "{changes}");
 }
 
+/// What changes the server, or a database by its name, goes nowhere else.
+#[test]
+fn a_copy_of_a_database_leaves_the_server_alone() {
+    let (place, server) = (Place::new(), Server::start());
+    server.sql(
+        "mysql",
+        "CREATE DATABASE caf CHARACTER SET latin1; CREATE DATABASE copy; USE caf; CREATE TABLE t (a int); INSERT INTO t VALUES (1);
+         CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW SET new.a = 1; CREATE PROCEDURE p() SELECT 1;
+         CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO SELECT 1; CREATE EVENT f ON SCHEDULE EVERY 1 DAY DO SELECT 2;
+         ALTER DATABASE caf CHARACTER SET utf8mb4",
+    );
+    // The database before `mysql` in the dump, whose `DROP` follows it.
+    server.sql("mysql", "CREATE DATABASE lib; USE lib; CREATE TABLE t (a int)");
+    place.pack(&server, &["--all-databases", "--add-drop-database", "--routines", "--events"]);
+    let now = |database| server.dump(&["--skip-dump-date", "--routines", "--events", "--databases", database]);
+    let (caf, lib) = (now("caf"), now("lib"));
+    for database in ["caf", "lib"] {
+        let given = place.give(&server, &["--database", database], None);
+        assert!(given.status.success(), "{database}: {}", text(&given.stderr));
+        assert!(now("caf") == caf && now("lib") == lib, "{database} came back as something else");
+    }
+    assert_ne!(server.sql("mysql", "SELECT count(*) FROM user").trim(), "0");
+    server.sql("mysql", "ALTER DATABASE caf CHARACTER SET ucs2; SET GLOBAL log_output = 'TABLE', general_log = 1");
+    for database in ["caf", "lib"] {
+        let script = text(&place.vault(&["unpack", "latest", "-q", "--database", database, "--no-connect"]).stdout);
+        for word in ["DATABASE", "LOG_OUTPUT=", "USE `"] {
+            assert!(!script.contains(word), "{database}: {word} in\n{script}");
+        }
+        server.sql("mysql", "DROP DATABASE copy; CREATE DATABASE copy");
+        let given = place.give(&server, &["--database", database, "--no-connect"], Some("copy"));
+        assert!(given.status.success(), "{database}: {}", text(&given.stderr));
+        assert_eq!(server.sql("copy", "SHOW TABLES").trim(), "t");
+    }
+    let place_of = "SELECT default_character_set_name FROM information_schema.schemata WHERE schema_name = 'caf'";
+    assert_eq!(server.sql("mysql", place_of).trim(), "ucs2");
+    assert_eq!(server.sql("mysql", "SELECT @@global.log_output").trim(), "TABLE");
+    server.sql("mysql", "DROP DATABASE copy; CREATE DATABASE copy");
+    assert!(place.give(&server, &["--database", "caf", "--no-connect"], Some("copy")).status.success());
+    let made = "SELECT (SELECT count(*) FROM information_schema.routines WHERE routine_schema = 'copy'),
+        (SELECT count(*) FROM information_schema.triggers WHERE trigger_schema = 'copy'),
+        (SELECT count(*) FROM information_schema.events WHERE event_schema = 'copy')";
+    assert_eq!(server.sql("mysql", made).trim(), "1\t1\t2");
+}
+
 /// The same for programs, and the versions.
 fn shows_what_is_inside(place: &Place, server: &Server) {
     let json = |arguments: &[&str]| -> serde_json::Value {

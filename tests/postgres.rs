@@ -221,7 +221,16 @@ SET ROLE app;
 GRANT SELECT ON base, sales.orders TO clerk;
 RESET ROLE;
 GRANT SELECT ON kid TO clerk;
+ALTER DATABASE shop SET work_mem = '7MB';
+COMMENT ON DATABASE shop IS 'the shop';
+GRANT CONNECT ON DATABASE shop TO app;
 "#;
+
+/// Settings of the database itself, as they were never dumped.
+const SETTINGS: &str = "ALTER DATABASE shop SET work_mem = '9MB'; COMMENT ON DATABASE shop IS 'live'; REVOKE CONNECT ON DATABASE shop FROM app;
+    ALTER ROLE app IN DATABASE shop SET search_path TO live";
+const SETTINGS_BACK: &str = "ALTER DATABASE shop SET work_mem = '7MB'; COMMENT ON DATABASE shop IS 'the shop'; GRANT CONNECT ON DATABASE shop TO app;
+    ALTER ROLE app IN DATABASE shop SET search_path TO \"$user\", public";
 
 #[test]
 fn parts_of_a_cluster_come_back_alone() {
@@ -268,6 +277,8 @@ fn parts_of_a_cluster_come_back_alone() {
     // The same database under another name, beside the original; and a table of it.
     let dump = |database| sorted(&cluster.output("pg_dump", &[database]));
     cluster.psql("postgres", "CREATE DATABASE beside");
+    cluster.psql("postgres", SETTINGS);
+    let live = comparable(&cluster);
     let given = place.give_into(&cluster, "beside", &["--database", "shop", "--no-connect"], true);
     assert!(given.status.success(), "{}", text(&given.stderr));
     assert!(dump("beside") == dump("shop"), "the copy is something else");
@@ -277,6 +288,10 @@ fn parts_of_a_cluster_come_back_alone() {
     assert!(given.status.success(), "{}", text(&given.stderr));
     assert!(dump("beside") == dump("shop"), "the copy of a table is something else");
     cluster.psql("postgres", "DROP DATABASE beside");
+    cluster.psql("postgres", "CREATE DATABASE beside");
+    assert!(comparable(&cluster) == live, "the original was changed");
+    cluster.psql("postgres", "DROP DATABASE beside");
+    cluster.psql("postgres", SETTINGS_BACK);
     assert!(comparable(&cluster) == before, "the original is something else");
 
     // A view has no rows, and neither has a table that is not there.

@@ -254,7 +254,7 @@ pub struct Diff {
     /// The later one.
     #[arg(value_name = "AFTER")]
     pub after: String,
-    /// Read what the indexes leave open, too: no table is `perhaps` the same then.
+    /// Read what the two do not share, too, where the indexes leave open whether it is the same.
     #[arg(long)]
     pub exact: bool,
 }

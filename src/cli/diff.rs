@@ -48,7 +48,7 @@ pub fn run(global: &Global, command: &Diff) -> Result<Option<FailureClass>, CliE
         [Compared::read(&contents[0], restores[0].index())?, Compared::read(&contents[1], restores[1].index())?];
     let mut changes = diff(&mut old, &mut new)?;
     if command.exact {
-        let settled = settle(&mut changes, &mut old, &mut new, [&restores[0], &restores[1]]);
+        let settled = settle(&mut changes, [&restores[0], &restores[1]]);
         outside.teller.progress().end();
         settled?;
     }
@@ -100,7 +100,8 @@ fn print(changes: &BTreeMap<Item, Change>) -> Result<Option<FailureClass>, CliEr
         change.verdict() == Verdict::Same && item.relation.is_some() && change.after.is_some_and(|side| side.rows > 0)
     };
     let same = changes.iter().filter(same).count();
-    let mut lines = vec![format!("{same} tables have the same rows, byte for byte")];
+    let has = if same == 1 { "has" } else { "have" };
+    let mut lines = vec![format!("{} {has} the same rows, byte for byte", report::counted(same as u64, "table"))];
     if changes.values().any(|change| change.verdict() == Verdict::Perhaps) {
         lines.push("`--exact` reads what is perhaps the same, as far as the two do not share it".into());
     }

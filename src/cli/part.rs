@@ -39,12 +39,6 @@ pub fn chosen(part: &Part, outside: &Outside, open: &OpenManifest) -> Result<Opt
         teller.warn("some statements of the dump have no names in its map: there may be more of what was asked for");
     }
     warn(teller, &chosen.without);
-    if chosen.unspelled {
-        teller.caution(
-            "the dump has rows under names that are not UTF-8, as a mysqldump of another character set writes them: no pattern but `*` \
-             matches these; to have them, unpack all of their database",
-        );
-    }
     Ok(Some(chosen))
 }
 
@@ -70,6 +64,10 @@ fn warn(teller: &Teller, without: &[(MapName, NoRows)]) {
             NoRows::InRoot { root } => {
                 format!("{table} comes back without rows: they are among those of {root}, which `--table` would bring")
             }
+            NoRows::Unspelled => format!(
+                "{table} comes back without rows: it was empty, they were left out, or they stand under a name that is not UTF-8, of which \
+                 the dump has some; `*` and `?` match what is not UTF-8 in a name"
+            ),
             _ => format!(
                 "{table} comes back without rows: the dump has none of its own, it was empty, or they were left out"
             ),

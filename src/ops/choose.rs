@@ -55,8 +55,6 @@ pub struct Chosen {
     pub tables: Vec<ChosenTable>,
     /// Tables that were asked for and come without rows, or not at all.
     pub without: Vec<(MapName, NoRows)>,
-    /// Whether there are rows under names that no pattern can spell: they are not UTF-8.
-    pub unspelled: bool,
     /// Whether there may be more: the map has no names for some of the dump.
     pub partial: bool,
 }
@@ -124,6 +122,8 @@ pub enum NoRows {
         /// As it is typed.
         root: String,
     },
+    /// It was empty, or they are under a name that is not UTF-8, which no name as it is typed can match.
+    Unspelled,
     /// The table was empty, or the dump was made without them.
     None,
 }
@@ -135,6 +135,9 @@ impl NoRows {
             NoRows::InChildren => "they are in its partitions or children",
             NoRows::Hypertable { .. } => "they are in chunks of TimescaleDB",
             NoRows::InRoot { .. } => "they are among those of the table that it is a partition of",
+            NoRows::Unspelled => {
+                "it was empty, they were left out, or they stand under a name that is not UTF-8, of which the dump has some"
+            }
             NoRows::None => "it was empty, or they were left out",
         }
     }
@@ -180,15 +183,8 @@ pub fn typed(name: &MapName) -> String {
 pub fn choose(scenes: &Scenes, reader: &mut ContentsReader<'_, '_>, wanted: &Wanted) -> Result<Chosen, ChooseError> {
     let databases = databases(scenes, wanted)?;
     let mut chosen = Chosen { partial: scenes.unnamed > 0, ..Chosen::default() };
-    if wanted.globals {
-        let globals = scenes.scenes.iter().filter(|scene| scene.subject == Subject::Globals);
-        chosen.ranges.extend(globals.map(|scene| scene.range.clone()));
-        if chosen.ranges.is_empty() {
-            return Err(ChooseError::NoGlobals);
-        }
-    }
     if !wanted.tables.is_empty() {
-        let Matched { mut closure, roots, unspelled } = Matched::find(scenes, reader, wanted, &databases)?;
+        let Matched { mut closure, roots } = Matched::find(scenes, reader, wanted, &databases)?;
         closure.grow(scenes, reader, wanted)?;
         if closure.leave_hypertables(&roots) {
             closure.grow(scenes, reader, wanted)?;
@@ -197,11 +193,11 @@ pub fn choose(scenes: &Scenes, reader: &mut ContentsReader<'_, '_>, wanted: &Wan
         check_stay(wanted, script.databases.iter())?;
         chosen.without = check_rows(&closure, &roots, &script.tables, wanted)?;
         chosen.ranges.extend(script.ranges);
-        (chosen.tables, chosen.unspelled) = (script.tables, unspelled);
+        chosen.tables = script.tables;
     } else if !wanted.databases.is_empty() {
         check_stay(wanted, databases.iter())?;
-        chosen.ranges.extend(whole(scenes, reader, wanted, &databases)?);
     }
+    chosen.ranges.extend(whole(scenes, reader, wanted, &databases)?);
     if !chosen.ranges.is_empty() {
         chosen.ranges.extend(script::session(scenes, reader)?);
     }
@@ -209,29 +205,38 @@ pub fn choose(scenes: &Scenes, reader: &mut ContentsReader<'_, '_>, wanted: &Wan
     Ok(chosen)
 }
 
-/// All of these databases.
+/// The globals, and all of these databases, as far as they are asked for.
 fn whole(
     scenes: &Scenes,
     reader: &mut ContentsReader<'_, '_>,
     wanted: &Wanted,
     databases: &[Vec<u8>],
-) -> Result<Vec<Range<u64>>, RunError> {
+) -> Result<Vec<Range<u64>>, ChooseError> {
+    let all_of_them = wanted.tables.is_empty() && !wanted.databases.is_empty();
+    if wanted.globals && !scenes.scenes.iter().any(|scene| scene.subject == Subject::Globals) {
+        return Err(ChooseError::NoGlobals);
+    }
     let meant = |subject: &Subject| match subject {
+        Subject::Globals => wanted.globals,
         Subject::Setup(_) if wanted.stay => false,
-        _ => subject.database().is_some_and(|name| databases.iter().any(|known| known == name)),
+        _ => all_of_them && subject.database().is_some_and(|name| databases.iter().any(|known| known == name)),
     };
-    let ranges = scenes.scenes.iter().filter(|scene| meant(&scene.subject)).map(|scene| scene.range.clone()).collect();
-    Ok(if wanted.stay { without(ranges, &script::connections(scenes, reader)?) } else { ranges })
+    let ranges: Vec<_> =
+        scenes.scenes.iter().filter(|scene| meant(&scene.subject)).map(|scene| scene.range.clone()).collect();
+    if ranges.is_empty() { Ok(ranges) } else { Ok(without(ranges, script::left_out(scenes, reader, wanted)?)) }
 }
 
 /// What is in a range and in none of those that are left out. All ascend.
-fn without(ranges: Vec<Range<u64>>, left_out: &[Range<u64>]) -> Vec<Range<u64>> {
+fn without(ranges: Vec<Range<u64>>, left_out: Vec<Range<u64>>) -> Vec<Range<u64>> {
     let mut rest = Vec::with_capacity(ranges.len());
+    let mut left_out = left_out.into_iter().peekable();
     for range in ranges {
         let mut at = range.start;
-        for out in left_out.iter().filter(|out| out.start >= range.start && out.end <= range.end) {
-            rest.push(at..out.start);
-            at = out.end;
+        while let Some(out) = left_out.next_if(|out| out.end <= range.end) {
+            if out.start >= at {
+                rest.push(at..out.start);
+                at = out.end;
+            }
         }
         rest.push(at..range.end);
     }
@@ -260,10 +265,13 @@ fn databases(scenes: &Scenes, wanted: &Wanted) -> Result<Vec<Vec<u8>>, ChooseErr
     }
     let mut found: Vec<Vec<u8>> = Vec::new();
     for (text, pattern) in &wanted.databases {
-        let before = found.len();
-        let matching = all.iter().filter(|name| pattern.matches(name));
-        found.extend(matching.map(|name| name.to_vec()));
-        if found.len() == before {
+        let matching: Vec<_> = all.iter().filter(|name| pattern.matches(name)).collect();
+        for name in &matching {
+            if !found.iter().any(|known| known == *name) {
+                found.push(name.to_vec());
+            }
+        }
+        if matching.is_empty() {
             let mut nearest = Nearest::new(text);
             all.iter().for_each(|name| nearest.offer(&pattern::quoted(name)));
             return Err(ChooseError::Nothing { what: "database", pattern: text.clone(), nearest: nearest.names() });
@@ -290,12 +298,15 @@ fn check_rows(
             return Err(ChooseError::NoRows { table: shown(&root.1), reason: closure.why_no_rows(root) });
         }
     }
+    if let Some((_, root)) = own.iter().find(|table| wanted.only && closure.is_filled_through(table)) {
+        return Err(ChooseError::NoRows { table: shown(root), reason: NoRows::InChildren });
+    }
     let mut without = Vec::new();
     for root in roots.iter().flatten().collect::<BTreeSet<_>>() {
         let reason = closure.why_no_rows(root);
         let told = match reason {
             NoRows::Hypertable { .. } => closure.is_hypertable(root),
-            NoRows::None => wanted.schema && !with_rows.contains(root),
+            NoRows::None | NoRows::Unspelled => wanted.schema && !with_rows.contains(root),
             NoRows::InRoot { .. } => {
                 wanted.schema && !closure.filled_root(root).is_some_and(|filled| own.contains(filled))
             }

@@ -163,7 +163,9 @@ impl Database {
             *found.data.get_or_insert(0) += entry.length;
             found.rows = found.rows.saturating_add(entry.rows);
         } else if found.class.is_empty() && entry.on.is_empty() && !CHANGES.contains(&entry.class.as_slice()) {
-            found.class = entry.class.clone();
+            // What takes the place of a view is one.
+            let class = entry.class.strip_prefix(b"REPLACE ").unwrap_or(&entry.class);
+            found.class = class.to_vec();
         }
     }
 }

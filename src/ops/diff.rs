@@ -1,10 +1,10 @@
 //! What changed between two dumps, from their indexes alone: rows and sizes from the dump maps, and from the recipes how much of each thing is
 //! stored where the other dump has it, too.
 //!
-//! What is stored in the same place is the same, for certain. What is not, may still be: chunks are shared by neighbours, and a table that
-//! did not change has new chunks at its ends when what stands beside it did, such as the key of `\restrict`, which every dump draws. Then the
-//! bytes themselves decide, for whoever wants to read them. Statements are short and stand together, so that of a relation's own ones only
-//! their length is compared, and by their places all of a database's together.
+//! What is stored in the same places, in the same order, is the same, for certain. What is not, may still be: chunks are shared by neighbours,
+//! and a table that did not change has new chunks at its ends when what stands beside it did, such as the key of `\restrict`, which every dump
+//! draws. Then the bytes themselves decide, for whoever wants to read them. Statements are short and stand together: of a relation's own ones
+//! only their length is compared, unless they are read.
 
 mod exact;
 mod places;
@@ -18,7 +18,7 @@ use crate::ops::contents::relation;
 use crate::ops::scenes::{Scene, Scenes, Subject};
 use crate::pipeline::contents::{Contents, ContentsReader};
 use crate::pipeline::error::RunError;
-use places::{Places, walk};
+use places::{Differing, Places, Stretch, differing, walk};
 
 pub use exact::settle;
 
@@ -44,27 +44,53 @@ pub struct Side {
     pub definition: u64,
 }
 
+/// Whether bytes of both dumps are the same.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Likeness {
+    /// They are.
+    Same,
+    /// They are not, or one of the dumps has none.
+    #[default]
+    Different,
+    /// There are as many, and those that are stored in other places may be others.
+    Open(Vec<Differing>),
+}
+
+impl Likeness {
+    /// By their number, and where they are stored.
+    fn of(as_many: bool, before: Vec<Stretch>, after: Vec<Stretch>) -> Likeness {
+        let open = if as_many { differing(before, after) } else { Vec::new() };
+        match (as_many, open.is_empty()) {
+            (false, _) => Likeness::Different,
+            (true, true) => Likeness::Same,
+            (true, false) => Likeness::Open(open),
+        }
+    }
+}
+
 /// An item in both dumps, or in one of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Change {
     /// Before.
     pub before: Option<Side>,
     /// After.
     pub after: Option<Side>,
-    /// Whether the bytes are the same, of what was read.
-    pub equal: Option<bool>,
+    /// The rows of a relation, or the statements of a database.
+    pub own: Likeness,
+    /// The statements about a relation.
+    pub definition: Likeness,
 }
 
 /// What there is to say of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Byte for byte the same; of a relation its rows, and its statements are as long.
+    /// Byte for byte the same; of a relation its rows, and its statements are as long, or the same where they were read.
     Same,
     /// As many rows and bytes, and not all of them in the same place.
     Perhaps,
-    /// As many rows and bytes, and statements of another length.
+    /// As many rows and bytes, and other statements.
     Altered,
-    /// Another number of rows or bytes.
+    /// Other rows or bytes.
     Changed,
     /// It was not there before.
     New,
@@ -73,29 +99,28 @@ pub enum Verdict {
 }
 
 impl Change {
-    /// What there is to say of it.
-    pub fn verdict(&self) -> Verdict {
-        let (before, after) = match (self.before, self.after) {
-            (Some(before), Some(after)) => (before, after),
-            (None, _) => return Verdict::New,
-            (_, None) => return Verdict::Gone,
-        };
-        if (before.rows, before.bytes) != (after.rows, after.bytes) || self.equal == Some(false) {
-            Verdict::Changed
-        } else if before.definition != after.definition {
-            Verdict::Altered
-        } else if self.is_open() {
-            Verdict::Perhaps
-        } else {
-            Verdict::Same
+    fn of(before: Option<Laid>, after: Option<Laid>) -> Change {
+        let (old, new) = (before.as_ref().map(|laid| laid.side), after.as_ref().map(|laid| laid.side));
+        let change = Change { before: old, after: new, ..Change::default() };
+        let (Some(old), Some(new), Some(before), Some(after)) = (old, new, before, after) else { return change };
+        let as_many = (old.rows, old.bytes) == (new.rows, new.bytes);
+        Change {
+            own: Likeness::of(as_many, before.own, after.own),
+            definition: Likeness::of(old.definition == new.definition, before.definition, after.definition),
+            ..change
         }
     }
 
-    /// Whether only the bytes can tell if they are the same.
-    pub fn is_open(&self) -> bool {
-        let (Some(before), Some(after)) = (self.before, self.after) else { return false };
-        let as_many = (before.rows, before.bytes) == (after.rows, after.bytes);
-        as_many && self.equal.is_none() && (before.alone > 0 || after.alone > 0)
+    /// What there is to say of it.
+    pub fn verdict(&self) -> Verdict {
+        match (&self.own, &self.definition) {
+            _ if self.before.is_none() => Verdict::New,
+            _ if self.after.is_none() => Verdict::Gone,
+            (Likeness::Different, _) => Verdict::Changed,
+            (_, Likeness::Different) => Verdict::Altered,
+            (Likeness::Open(_), _) => Verdict::Perhaps,
+            (Likeness::Same, _) => Verdict::Same,
+        }
     }
 }
 
@@ -126,35 +151,48 @@ impl<'c, 'a> Compared<'c, 'a> {
 /// The map of one of them cannot be read.
 pub fn diff(before: &mut Compared<'_, '_>, after: &mut Compared<'_, '_>) -> Result<BTreeMap<Item, Change>, RunError> {
     let mut names = HashMap::new();
-    let old = Places::of(before, &mut names);
-    let new = Places::of(after, &mut names);
-    let mut changes: BTreeMap<Item, Change> = BTreeMap::new();
-    for (name, side) in sides(before, &old, &new)? {
-        changes.entry(name).or_default().before = Some(side);
+    let (old, new) = (Places::of(before, &mut names), Places::of(after, &mut names));
+    let mut lefts = sides(before, &old, &new)?;
+    let mut changes = BTreeMap::new();
+    for (item, right) in sides(after, &new, &old)? {
+        let left = lefts.remove(&item);
+        changes.insert(item, Change::of(left, Some(right)));
     }
-    for (name, side) in sides(after, &new, &old)? {
-        changes.entry(name).or_default().after = Some(side);
-    }
+    changes.extend(lefts.into_iter().map(|(item, left)| (item, Change::of(Some(left), None))));
     Ok(changes)
 }
 
+/// What one of the dumps has of an item, and where it is stored.
+#[derive(Default)]
+struct Laid {
+    side: Side,
+    own: Vec<Stretch>,
+    definition: Vec<Stretch>,
+}
+
 /// What a dump has of every item, beside what the other one has.
-fn sides(compared: &mut Compared<'_, '_>, own: &Places, other: &Places) -> Result<BTreeMap<Item, Side>, RunError> {
+fn sides(compared: &mut Compared<'_, '_>, own: &Places, other: &Places) -> Result<BTreeMap<Item, Laid>, RunError> {
     let Compared { reader, index, scenes, .. } = compared;
-    let mut sides: BTreeMap<Item, Side> = BTreeMap::new();
+    let mut sides: BTreeMap<Item, Laid> = BTreeMap::new();
     let mut walk = walk(index, own);
     scenes.each(reader, &mut |scene, entry| {
         let Some(item) = item(scene, &entry) else { return };
-        let mut alone = 0;
-        walk.each(&entry, &mut |stretch| alone += other.unused(stretch.place, stretch.plain));
+        let mut stretches = Vec::new();
+        walk.each(&entry, &mut |stretch| stretches.push(stretch));
         if let Some(name) = relation(&entry).filter(|_| entry.kind != MapKind::Data && item.database.is_some()) {
             let relation = Item { database: item.database.clone(), relation: Some(name.clone()) };
-            sides.entry(relation).or_default().definition += entry.length;
+            let laid = sides.entry(relation).or_default();
+            laid.side.definition += entry.length;
+            stretches.iter().for_each(|stretch| stretch.clone().add_to(&mut laid.definition));
         }
-        let side = sides.entry(item).or_default();
+        let Laid { side, own, .. } = sides.entry(item).or_default();
         // Of what has no rows the map says 0.
         side.rows = side.rows.saturating_add(entry.rows);
-        (side.bytes, side.alone) = (side.bytes + entry.length, side.alone + alone);
+        side.bytes += entry.length;
+        for stretch in stretches {
+            side.alone += other.unused(stretch.place, stretch.plain.clone());
+            stretch.add_to(own);
+        }
     })?;
     Ok(sides)
 }

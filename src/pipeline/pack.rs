@@ -147,7 +147,7 @@ struct Run<'a> {
     seq: u64,
 }
 
-/// Said of an input of no known kind that comes through a pipe.
+/// Said of an input of no known kind whose producer vault did not run.
 const NOBODY_VOUCHES: &str = "nothing is known of how this input ends, so it counts as good however it is cut; let vault run the program that \
      writes it, `vault pack -- COMMAND`, and its exit status tells";
 

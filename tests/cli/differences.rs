@@ -1,7 +1,37 @@
 //! What changed between two dumps: what a person sees.
 
 use crate::parts::{END, HEAD, TABLES, cluster, json, rows};
-use crate::place::{Place, run};
+use crate::place::{Place, noise, run};
+
+/// Tables whose rows touch, and definitions of the same length.
+#[test]
+fn neighbours_are_told_apart() {
+    let place = Place::with_key();
+    let dump = |size: &str, of: [u64; 3]| {
+        let made =
+            ["a", "b", "c"].map(|name| format!("CREATE TABLE public.{name} (\n    n varchar({size})\n);\n\n")).concat();
+        let rows = ["a", "b", "c"]
+            .iter()
+            .zip(of)
+            .map(|(name, value)| format!("INSERT INTO public.{name} VALUES ({value});\n"));
+        place.pack(&[], [HEAD, &made, &rows.collect::<String>(), "\n", END].concat().as_bytes())
+    };
+    let first = dump("10", [1, 1, 1]);
+    let changes = |after: &str| {
+        let told = json(&place, &["diff", &first, after, "--exact"]);
+        let tables = told["tables"].as_array().expect("tables").clone();
+        tables.iter().map(|table| table["change"].as_str().unwrap_or("").to_owned()).collect::<Vec<_>>()
+    };
+    for (of, expected) in [
+        ([1, 1, 1], ["same", "same", "same"]),
+        ([1, 2, 1], ["same", "changed", "same"]),
+        ([2, 2, 1], ["changed", "changed", "same"]),
+        ([1, 2, 2], ["same", "changed", "changed"]),
+    ] {
+        assert_eq!(changes(&dump("10", of)), expected, "{of:?}");
+    }
+    assert_eq!(changes(&dump("20", [1, 1, 2])), ["altered", "altered", "changed"]);
+}
 
 #[test]
 fn differences_that_are_no_rows_are_told() {
@@ -86,6 +116,26 @@ fn what_the_indexes_leave_open_is_read_when_asked_for() {
     assert!(told.contains("`--exact` reads what is perhaps the same"), "{told}");
     let told = place.ok(&["diff", &first, &second, "--exact"], b"");
     assert_eq!(told, "3 tables have the same rows, byte for byte\n");
+    // Chunks in another order are other rows.
+    let big = |seed: u64| noise(1_200_000, seed).iter().map(|byte| char::from(b'a' + byte % 16)).collect::<String>();
+    let (one, two) = (big(1), big(2));
+    let around = rows("orders", &many);
+    let permuted = |order: [&str; 5]| {
+        let att: String = order.iter().map(|row| format!("{row}\n")).collect();
+        [HEAD, &around, "COPY public.att (body) FROM stdin;\n", &att, "\\.\n\n", &around.replace("orders", "zzz"), END]
+            .concat()
+    };
+    let before = place.pack(&["--allow-shrink"], permuted([&one, &one, &one, &two, &two]).as_bytes());
+    let after = place.pack(&["--allow-shrink"], permuted([&one, &one, &two, &two, &two]).as_bytes());
+    let att = |arguments: &[&str]| {
+        let told = json(&place, &[&["diff", &before, &after], arguments].concat());
+        let tables = told["tables"].as_array().expect("tables").clone();
+        let of = |name: &str| tables.iter().find(|table| table["table"] == name).expect("a table")["change"].clone();
+        (of("att"), of("orders"), of("zzz"))
+    };
+    assert_eq!(att(&[]), ("perhaps".into(), "same".into(), "same".into()));
+    assert_eq!(att(&["--exact"]), ("changed".into(), "same".into(), "same".into()));
+
     // What they share is not read.
     let part = place.store().join(format!("{first}-0"));
     let mut bytes = std::fs::read(&part).expect("a part");

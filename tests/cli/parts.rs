@@ -137,6 +137,7 @@ fn parts_are_scripts() {
     let from = whole.find("\\connect shop").expect("shop");
     assert_eq!(shop, whole[from..whole.find("\\connect bench").expect("bench")]);
     assert_eq!(part(&["--database", "shop", "--no-connect"]), shop.replacen("\\connect shop\n", "", 1));
+    assert_eq!(part(&["--database", "shop", "--database", "sh*", "--no-connect"]).len(), shop.len() - 14);
     assert_eq!(part(&["--globals"]), whole[..from]);
 
     let told = place.ok(&["unpack", &all, "--database", "shop", "--table", "orders", "--dry-run"], b"");
@@ -186,6 +187,39 @@ fn tables_without_rows_are_told() {
     assert!(refused.err.contains("`--table public.parent` brings them"), "{}", refused.err);
     assert!(!told("parent").contains("without rows") && !told("p*").contains("without rows"), "{}", told("p*"));
     assert!(!told("*").contains("public.child comes"), "{}", told("*"));
+    // Without its partitions there is nowhere for them to go.
+    let only = |table: &str| run(place.command(&["unpack", &through_root, "--table", table, "--only"]), b"");
+    only("parent").fails("parent", 2, "public.parent has no rows of its own in the dump: they are in its partitions");
+    assert_eq!(only("*").code, Some(0), "{:?}", only("*"));
+}
+
+/// What names a database or drops it is not brought along by what is to go beside it, or by the globals.
+#[test]
+fn nothing_else_is_changed() {
+    let place = Place::with_key();
+    let dropped = "DROP DATABASE shop;\n\nDROP ROLE app;\n\nCREATE ROLE app;";
+    let of_shop = "\\connect shop\n\nALTER DATABASE shop SET work_mem TO '7MB';\nALTER ROLE app IN DATABASE shop SET work_mem TO '7MB';\nCOMMENT ON DATABASE shop IS 's';\nSECURITY LABEL FOR x ON DATABASE shop IS 's';\nGRANT CONNECT ON DATABASE shop TO app;\n\n";
+    let dump = cluster().replace("CREATE ROLE app;", dropped).replace("\\connect shop\n\n", of_shop);
+    let id = place.pack(&[], dump.as_bytes());
+    let part = |arguments: &[&str]| place.ok(&[&["unpack", "-q", &id], arguments].concat(), b"");
+    let globals = part(&["--globals"]);
+    assert!(globals.contains("CREATE ROLE app;") && !globals.contains("DROP"), "{globals}");
+    let shop = part(&["--database", "shop"]);
+    assert_eq!(shop.matches("DATABASE shop").count(), 5, "{shop}");
+    for arguments in
+        [&["--database", "shop", "--no-connect"][..], &["--database", "shop", "--table", "orders", "--no-connect"]]
+    {
+        let copy = part(arguments);
+        assert!(
+            copy.contains("COPY public.orders") && !copy.contains("DATABASE") && !copy.contains("connect"),
+            "{copy}"
+        );
+    }
+    // The view that stands in for one that is taken off is a view, too.
+    let clean = ["CREATE OR REPLACE VIEW public.v AS\nSELECT\n    NULL::integer AS id;\n\n", TABLES].concat();
+    let id = place.pack(&["--allow-shrink"], [HEAD, &clean, END].concat().as_bytes());
+    let told = place.ok(&["show", &id, "--contents"], b"");
+    assert!(told.lines().any(|line| line.split_whitespace().take(2).eq(["v", "view"])), "{told}");
 }
 
 /// Whom a statement runs as, and what belongs to a table by another name, comes along, and goes no further.
@@ -225,13 +259,25 @@ fn rows_under_a_name_that_is_no_text_are_told() {
         let dump = [head.as_bytes(), &made, &insert(name), &table(b"other"), &insert(b"other"), end].concat();
         place.pack(&["--allow-shrink"], &dump)
     };
-    let warning = "the dump has rows under names that are not UTF-8";
-    for (id, warned) in [(named(b"gr\xf6\xdfe"), true), (named("größe".as_bytes()), false)] {
-        for arguments in [&["--table", "größe", "--with-schema"][..], &["--table", "other"]] {
-            let ran = run(place.command(&[&["unpack", &id], arguments].concat()), b"");
-            assert_eq!(ran.err.contains(warning), warned, "{arguments:?}: {}", ran.err);
-        }
+    let (latin, utf8) = (named(b"gr\xf6\xdfe"), named("größe".as_bytes()));
+    let ran = |id: &str, arguments: &[&str]| run(place.command(&[&["unpack", "-q", id], arguments].concat()), b"");
+    let refused = ran(&latin, &["--table", "größe"]);
+    refused.fails(
+        "rows",
+        2,
+        "größe has no rows of its own in the dump: it was empty, they were left out, or they stand",
+    );
+    assert!(refused.err.contains("`*` and `?` match what is not UTF-8 in a name"), "{}", refused.err);
+    let warned = ran(&latin, &["--table", "größe", "--with-schema"]);
+    assert!(warned.code == Some(0) && warned.err.contains("under a name that is not UTF-8"), "{warned:?}");
+    for (id, arguments) in [(&latin, ["--table", "other"]), (&latin, ["--table", "gr*"]), (&utf8, ["--table", "größe"])]
+    {
+        let fine = ran(id, &arguments);
+        assert!(fine.code == Some(0) && !fine.out.is_empty() && !fine.err.contains("UTF-8"), "{arguments:?}: {fine:?}");
     }
+    // What cannot be typed is not offered.
+    let near = ran(&latin, &["--table", "grosse"]);
+    assert!(near.err.contains("nearest: shop.größe;"), "{}", near.err);
 }
 
 /// What a command says to programs.

@@ -16,7 +16,7 @@ pub struct Part {
     /// Roles and tablespaces, or users, too, where the dump has them.
     #[arg(long)]
     pub globals: bool,
-    /// The tables themselves, too, with their indexes, constraints, triggers, sequences and rights.
+    /// The tables themselves, too, with their indexes, constraints, triggers, sequences, rights and publications.
     #[arg(long, requires = "table")]
     pub with_schema: bool,
     /// Without partitions and children.

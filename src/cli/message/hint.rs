@@ -180,6 +180,9 @@ fn hint_of_choice(error: &ChooseError) -> Option<String> {
         ChooseError::WhichDatabase { .. } => "choose one with `--database`; `--database '*'` takes them all",
         ChooseError::NoRows { reason, .. } => match reason {
             NoRows::NotStored | NoRows::None => "`--with-schema` brings what makes it",
+            NoRows::Unspelled => {
+                "`*` and `?` match what is not UTF-8 in a name; `--with-schema` brings what makes the table"
+            }
             NoRows::InChildren => "leave `--only` out",
             NoRows::InRoot { root } => {
                 return Some(format!("`--table {root}` brings them, with those of its other partitions"));

@@ -29,6 +29,9 @@ use statement::Statement;
 /// What a `DELIMITER` line opens and closes.
 const DELIMITER: &[u8] = b"DELIMITER";
 
+/// What makes and drops a database.
+const DATABASE: &[u8] = b"DATABASE";
+
 /// The comment that names the version of the server.
 const SERVER_VERSION: &[u8] = b"-- Server version\t";
 /// Between what the version of a tool stands.
@@ -155,7 +158,8 @@ impl Mapper {
     pub(super) fn line_end(&mut self, end: u64) {
         let (Some(begin), Some(found)) = (self.begin.take(), self.ended.take()) else { return };
         let brackets = found.effects.iter().any(|effect| matches!(effect, Effect::Opens(_)));
-        if found.kind == MapKind::Connect {
+        // Nothing is kept from one database to another.
+        if found.kind == MapKind::Connect || found.class == DATABASE {
             self.give_up();
         }
         if self.bracket.is_none() && !brackets {
@@ -163,15 +167,16 @@ impl Mapper {
         }
         let bracket = self.bracket.get_or_insert_with(|| Bracket::new(begin));
         bracket.change(&found.effects, end);
-        bracket.take(found);
+        bracket.take(found, begin..end);
         self.close_if_done();
     }
 
     /// A bracket that has nothing open any more is an entry.
     fn close_if_done(&mut self) {
         if let Some(bracket) = self.bracket.take_if(|bracket| bracket.is_closed()) {
-            let (begin, end) = (bracket.begin, bracket.end);
-            self.found(bracket.into_found(), begin, end);
+            for (found, lines) in bracket.into_pieces() {
+                self.found(found, lines.start, lines.end);
+            }
         }
     }
 

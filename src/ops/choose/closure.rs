@@ -27,8 +27,6 @@ pub struct Matched {
     pub closure: Closure,
     /// What each pattern matches.
     pub roots: Vec<BTreeSet<Member>>,
-    /// Whether there are rows under names that no pattern can spell.
-    pub unspelled: bool,
 }
 
 /// Everything that belongs to what is meant.
@@ -50,6 +48,10 @@ pub struct Closure {
     partitioned: BTreeSet<Member>,
     /// What of it has rows of its own.
     filled: BTreeSet<Member>,
+    /// What has partitions that are not brought since nobody wants them.
+    split: BTreeSet<Member>,
+    /// There are rows under names that are not UTF-8.
+    unspelled: bool,
     /// The parents, whose chunks are not brought.
     hypertables: BTreeSet<Member>,
     /// Their chunks.
@@ -67,7 +69,7 @@ impl Matched {
         databases: &[Vec<u8>],
     ) -> Result<Matched, ChooseError> {
         let roots = vec![BTreeSet::new(); wanted.tables.len()];
-        let mut matched = Matched { closure: Closure::default(), roots, unspelled: false };
+        let mut matched = Matched { closure: Closure::default(), roots };
         let mut nearest: Vec<Nearest> = wanted.tables.iter().map(|(text, _)| Nearest::new(text)).collect();
         scenes.each(reader, &mut |scene, entry| {
             let Some(database) = main_database(scene).filter(|name| databases.iter().any(|known| known == name)) else {
@@ -76,11 +78,12 @@ impl Matched {
             if !is_defined(&entry) {
                 return;
             }
-            matched.unspelled |= entry.kind == MapKind::Data && std::str::from_utf8(&entry.own.name).is_err();
+            let spelled = [&entry.own.schema, &entry.own.name].iter().all(|name| std::str::from_utf8(name).is_ok());
+            matched.closure.unspelled |= entry.kind == MapKind::Data && !spelled;
             for (pattern, (_, table)) in wanted.tables.iter().enumerate() {
                 if table.matches(&entry.own, database) {
                     matched.add(pattern, (database.to_vec(), entry.own.clone()), &entry.class);
-                } else {
+                } else if spelled {
                     nearest[pattern].offer(&typed(&in_place(&entry.own, database)));
                 }
             }
@@ -187,6 +190,9 @@ impl Closure {
             (MapKind::Link, b"owned") if wanted.schema => {
                 self.relations.insert(member(&entry.own));
             }
+            (MapKind::Object, b"TABLE ATTACH") if wanted.only && !self.relations.contains(&member(&entry.own)) => {
+                self.split.insert(member(&entry.on));
+            }
             (MapKind::Object, b"STATISTICS") => {
                 self.statistics.insert(member(&entry.own));
             }
@@ -265,6 +271,11 @@ impl Closure {
         above.take(LEVELS_MAX).find(|above| self.filled.contains(*above))
     }
 
+    /// Whether the rows that stand as its own are those of its partitions, and these are not brought.
+    pub fn is_filled_through(&self, table: &Member) -> bool {
+        self.split.contains(table)
+    }
+
     /// Whether its rows are in chunks.
     pub fn is_hypertable(&self, relation: &Member) -> bool {
         self.hypertables.contains(relation)
@@ -275,12 +286,13 @@ impl Closure {
         if self.hypertables.contains(relation) || self.chunks.contains(relation) {
             return NoRows::Hypertable { named: !relation.0.is_empty() };
         }
+        if let Some((_, root)) = self.filled_root(relation) {
+            return NoRows::InRoot { root: typed(root) };
+        }
         match self.classes.get(relation).map(Vec::as_slice) {
             _ if self.parents.contains(relation) => NoRows::InChildren,
-            Some(b"TABLE" | b"COPY") => match self.filled_root(relation) {
-                Some((_, root)) => NoRows::InRoot { root: typed(root) },
-                None => NoRows::None,
-            },
+            Some(b"TABLE" | b"COPY") if self.unspelled => NoRows::Unspelled,
+            Some(b"TABLE" | b"COPY") => NoRows::None,
             _ => NoRows::NotStored,
         }
     }

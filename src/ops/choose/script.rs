@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::closure::Closure;
 use super::{ChosenTable, Wanted};
 use crate::base::map::{MapEntry, MapKind, MapName};
-use crate::ops::scenes::{Scenes, Subject};
+use crate::ops::scenes::{Scene, Scenes, Subject};
 use crate::pipeline::contents::ContentsReader;
 use crate::pipeline::error::RunError;
 
@@ -53,12 +53,33 @@ pub fn write(
     Ok(script)
 }
 
-/// Where a dump connects to a database, and changes the settings of one by its name.
-pub fn connections(scenes: &Scenes, reader: &mut ContentsReader<'_, '_>) -> Result<Vec<Range<u64>>, RunError> {
+/// What changes a database by its name.
+const OF_DATABASE: [&[u8]; 5] =
+    [b"ALTER DATABASE", b"ALTER ROLE", b"COMMENT DATABASE", b"ACL DATABASE", b"SECURITY LABEL DATABASE"];
+
+/// Whether something is left out of all of a database, or of the globals, in the middle of which it stands.
+fn is_left_out(scene: &Scene, entry: &MapEntry, wanted: &Wanted) -> bool {
+    let class = entry.class.as_slice();
+    match (&scene.subject, entry.kind) {
+        // `pg_dumpall --clean` begins with dropping every database, and every role.
+        (Subject::Globals, MapKind::Object) => class == b"DROP",
+        // mysqldump changes the whole server.
+        (Subject::Database(_), MapKind::Object) if class == b"REPLICATION" => true,
+        (Subject::Database(_), MapKind::Connect) => wanted.stay,
+        (Subject::Database(_), MapKind::Object) => wanted.stay && OF_DATABASE.contains(&class),
+        _ => false,
+    }
+}
+
+/// Where it stands.
+pub fn left_out(
+    scenes: &Scenes,
+    reader: &mut ContentsReader<'_, '_>,
+    wanted: &Wanted,
+) -> Result<Vec<Range<u64>>, RunError> {
     let mut ranges = Vec::new();
-    scenes.each(reader, &mut |_, entry| {
-        let of_database = [&b"ALTER DATABASE"[..], b"COMMENT DATABASE", b"ACL DATABASE"].contains(&&entry.class[..]);
-        if entry.kind == MapKind::Connect || of_database {
+    scenes.each(reader, &mut |scene, entry| {
+        if is_left_out(scene, &entry, wanted) {
             ranges.push(entry.offset..entry.end());
         }
     })?;

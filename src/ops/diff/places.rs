@@ -64,6 +64,63 @@ pub struct Stretch {
     pub plain: Range<u32>,
 }
 
+impl Stretch {
+    /// Appends it, or lets the last one go on.
+    pub fn add_to(self, all: &mut Vec<Stretch>) {
+        match all.last_mut() {
+            Some(last)
+                if (last.place, last.plain.end, last.at + last.plain.len() as u64)
+                    == (self.place, self.plain.start, self.at) =>
+            {
+                last.plain.end = self.plain.end;
+            }
+            // Of most things there is one.
+            None => {
+                all.reserve_exact(1);
+                all.push(self);
+            }
+            Some(_) => all.push(self),
+        }
+    }
+}
+
+/// As many bytes of both dumps, stored in different places.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Differing {
+    /// Where they are in the earlier one.
+    pub before: Range<u64>,
+    /// And in the later one.
+    pub after: Range<u64>,
+}
+
+/// Lays as many bytes of both dumps side by side, in order, and leaves out what is stored in the same place.
+pub fn differing(before: Vec<Stretch>, after: Vec<Stretch>) -> Vec<Differing> {
+    let (mut lefts, mut rights) = (before.into_iter(), after.into_iter());
+    let (mut left, mut right) = (lefts.next(), rights.next());
+    let mut found: Vec<Differing> = Vec::new();
+    while let (Some(old), Some(new)) = (&mut left, &mut right) {
+        let bytes = old.plain.len().min(new.plain.len()) as u32;
+        if (old.place, old.plain.start) != (new.place, new.plain.start) {
+            let (before, after) = (old.at..old.at + u64::from(bytes), new.at..new.at + u64::from(bytes));
+            match found.last_mut() {
+                Some(last) if (last.before.end, last.after.end) == (before.start, after.start) => {
+                    (last.before.end, last.after.end) = (before.end, after.end);
+                }
+                _ => found.push(Differing { before, after }),
+            }
+        }
+        for (side, rest) in [(&mut left, &mut lefts), (&mut right, &mut rights)] {
+            if let Some(stretch) = side {
+                (stretch.at, stretch.plain.start) = (stretch.at + u64::from(bytes), stretch.plain.start + bytes);
+            }
+            if side.as_ref().is_some_and(|stretch| stretch.plain.is_empty()) {
+                *side = rest.next();
+            }
+        }
+    }
+    found
+}
+
 /// The recipe of a dump, passed once beside its map.
 pub struct Walk<'w, P: Iterator<Item = Piece>> {
     index: &'w Index,

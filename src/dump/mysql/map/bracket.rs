@@ -1,10 +1,15 @@
 //! What a dump sets before an object and puts back behind it, with what stands between.
 
-use super::identify::{Effect, Found, Weight};
+use std::ops::Range;
+
+use super::identify::{ALTER_DATABASE, Effect, Found, Weight};
 use crate::base::map::{MapKind, Space};
 
 /// More than a dump ever has open.
 const OPEN_MAX: usize = 16;
+
+/// A dump has two for each event of a database.
+const ALTERS_MAX: usize = 1 << 16;
 
 const EVENT: &[u8] = b"EVENT";
 
@@ -20,11 +25,13 @@ pub(super) struct Bracket {
     subject: Option<Found>,
     /// It is about several things.
     mixed: bool,
+    /// Where it changes the database, which whoever wants it in another one leaves out.
+    alters: Vec<Range<u64>>,
 }
 
 impl Bracket {
     pub(super) fn new(begin: u64) -> Bracket {
-        Bracket { begin, end: begin, open: Vec::new(), subject: None, mixed: false }
+        Bracket { begin, end: begin, open: Vec::new(), subject: None, mixed: false, alters: Vec::new() }
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -46,8 +53,11 @@ impl Bracket {
     }
 
     /// Takes a statement in.
-    pub(super) fn take(&mut self, found: Found) {
+    pub(super) fn take(&mut self, found: Found, lines: Range<u64>) {
         if found.named && found.weight == Weight::Nothing {
+            if found.class == ALTER_DATABASE.as_bytes() && self.alters.len() < ALTERS_MAX {
+                self.alters.push(lines);
+            }
             return;
         }
         let Some(subject) = &mut self.subject else {
@@ -76,11 +86,31 @@ impl Bracket {
     }
 
     /// What it is about; without anything, it is about the session.
-    pub(super) fn into_found(self) -> Found {
-        match self.subject {
-            Some(found) if !self.mixed => found,
+    fn found(&self) -> Found {
+        match &self.subject {
+            Some(found) if !self.mixed => found.clone(),
             Some(_) => Found { named: false, ..Found::new(MapKind::Object, "") },
             None => Found::new(MapKind::Object, "SET"),
         }
+    }
+
+    /// What it is about, and where: in pieces, when it changes the database in between.
+    pub(super) fn into_pieces(self) -> Vec<(Found, Range<u64>)> {
+        let found = self.found();
+        // Rows are in one piece, and what is not known stays together.
+        if found.kind != MapKind::Object || !found.named || self.alters.is_empty() {
+            return vec![(found, self.begin..self.end)];
+        }
+        let rest = Found { class: [b"ALTER ", &found.class[..]].concat(), ..found.clone() };
+        let mut pieces = Vec::with_capacity(2 * self.alters.len() + 1);
+        let mut at = self.begin;
+        for alter in self.alters {
+            pieces.push((if pieces.is_empty() { found.clone() } else { rest.clone() }, at..alter.start));
+            at = alter.end;
+            pieces.push((Found { weight: Weight::Nothing, ..Found::new(MapKind::Object, ALTER_DATABASE) }, alter));
+        }
+        pieces.push((rest, at..self.end));
+        pieces.retain(|(_, lines)| !lines.is_empty());
+        pieces
     }
 }

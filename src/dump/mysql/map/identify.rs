@@ -62,6 +62,9 @@ const CLASSES: [&str; 13] = [
 /// What is about replication, or about every session of the server.
 pub(super) const REPLICATION: &str = "REPLICATION";
 
+/// What changes a database, by its name: around what was made when that had another character set.
+pub(super) const ALTER_DATABASE: &str = "ALTER DATABASE";
+
 pub(super) fn named(name: Vec<u8>) -> MapName {
     MapName { schema: Vec::new(), name }
 }
@@ -131,7 +134,8 @@ pub(super) fn identify(tokens: &[Token]) -> Found {
             words.next();
             Found::new(MapKind::Value, "SEQUENCE SET").about(Space::Relation, name(&mut words))
         }
-        "CHANGE" | "START" | "STOP" | "RESET" => Found::new(MapKind::Object, REPLICATION),
+        // What is executed is a `SET GLOBAL`.
+        "CHANGE" | "START" | "STOP" | "RESET" | "EXECUTE" => Found::new(MapKind::Object, REPLICATION),
         _ => Found::new(MapKind::Object, &first),
     }
 }
@@ -183,8 +187,7 @@ fn alter(mut words: Words<'_>) -> Found {
         return Found::new(MapKind::Object, KEYS).about(Space::Relation, own).with(Weight::Prelude, effect);
     }
     if class == "DATABASE" {
-        // Around what was made when the database had another character set.
-        return Found { weight: Weight::Nothing, ..Found::new(MapKind::Object, "ALTER DATABASE") };
+        return Found { weight: Weight::Nothing, ..Found::new(MapKind::Object, ALTER_DATABASE) };
     }
     Found::new(MapKind::Object, "ALTER").about(space(class), own)
 }

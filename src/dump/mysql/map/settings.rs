@@ -62,6 +62,9 @@ fn keeps(target: &[u8]) -> bool {
     (target.starts_with(b"@sav") && target != TIME_ZONE) || target == b"@old_autocommit"
 }
 
+/// Where a dump keeps whether the server logs into tables, which it changes for all sessions before it drops those.
+const LOG_OUTPUT: &[u8] = b"@save_log_output";
+
 /// What all events of a database stand in.
 const TIME_ZONE: &[u8] = b"@save_time_zone";
 
@@ -77,7 +80,7 @@ pub(super) fn identify(words: Words<'_>) -> Found {
     };
     let replicates = |one: &Assignment<'_>| {
         let target = one.target.to_ascii_lowercase();
-        let names = [&b"sql_log_bin"[..], b"temp_log_bin", b"gtid_purged", b"gtid_slave_pos"];
+        let names = [&b"sql_log_bin"[..], b"temp_log_bin", b"gtid_purged", b"gtid_slave_pos", LOG_OUTPUT];
         one.global || names.iter().any(|name| target.ends_with(name))
     };
     if all.iter().any(replicates) {
