@@ -133,6 +133,74 @@ fn the_first_error_is_the_one_that_is_reported() {
     assert_eq!(error.class(), FailureClass::Source, "{error}");
 }
 
+/// Gives the next dump when all of the one before is with the store, or when that has failed; and breaks off in the end, or not.
+struct Patient {
+    dumps: Vec<Cursor<Vec<u8>>>,
+    store: FaultyStore,
+    /// Operations after which there is nothing to wait for.
+    failed: u64,
+    breaks: bool,
+    /// Bytes read, and the operations when the first dump was with the store.
+    seen: std::sync::Arc<(AtomicU64, AtomicU64)>,
+}
+
+impl Read for Patient {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let Some(dump) = self.dumps.first_mut() else {
+            return if self.breaks { Err(std::io::ErrorKind::ConnectionReset.into()) } else { Ok(0) };
+        };
+        let read = dump.read(buffer)?;
+        self.seen.0.fetch_add(read as u64, Ordering::SeqCst);
+        if read > 0 {
+            return Ok(read);
+        }
+        self.dumps.remove(0);
+        let mut before = 0;
+        while self.store.operations() < self.failed && before != self.store.operations() {
+            before = self.store.operations();
+            std::thread::sleep(Duration::from_millis(300));
+        }
+        let now = self.store.operations();
+        let _ = self.seen.1.compare_exchange(0, now, Ordering::SeqCst, Ordering::SeqCst);
+        // The writer has time to end.
+        std::thread::sleep(Duration::from_millis(300));
+        self.read(buffer)
+    }
+}
+
+/// Of a dump that is known nothing is written: that the store has failed must show itself all the same, and not with the last byte.
+#[test]
+fn a_store_that_fails_ends_the_reading() {
+    let ring = ring("key");
+    let (new, known) = (noise("new", 16 << 20), noise("known", 64 << 20));
+    let before = MemoryStore::new();
+    pack_bytes(&Outside::new("earlier"), &before, &ring, defaults(), &known).expect("packs");
+    // Slabs that are under way when the input pauses are known ones, so that nothing more is written.
+    let (some, rest) = known.split_at(8 << 20);
+    let (first, second) = ([&new[..], some].concat(), rest.to_vec());
+    let run = |store: &FaultyStore, failed: u64, dumps: &[&Vec<u8>], breaks: bool| {
+        let seen = std::sync::Arc::default();
+        let dumps = dumps.iter().map(|dump| Cursor::new((*dump).clone())).collect();
+        let input = Patient { dumps, store: store.clone(), failed, breaks, seen: std::sync::Arc::clone(&seen) };
+        let outside = Outside::new("later");
+        outside.later(86_400_000);
+        let world = outside.world(store);
+        let ended = pack(&world, &ring.newest().pack, &CachePlace::None, defaults(), Box::new(input));
+        (ended, seen.0.load(Ordering::SeqCst), seen.1.load(Ordering::SeqCst))
+    };
+    let counting = FaultyStore::counting(restored(&before.snapshot()));
+    let (ended, read, written) = run(&counting, u64::MAX, &[&first, &second], false);
+    let packed = ended.expect("packs");
+    assert!(read == 80 << 20 && packed.new < 18 << 20, "{read} bytes, {} of them new", packed.new);
+    for (dumps, breaks) in [(&[&first, &second][..], false), (&[&first][..], true)] {
+        let failing = FaultyStore::failing(restored(&before.snapshot()), written, Times::Once);
+        let (ended, read, _) = run(&failing, written, dumps, breaks);
+        let error = ended.expect_err("the store failed");
+        assert_eq!(error.class(), FailureClass::Store, "{error}");
+        assert!(read < 40 << 20, "{read} bytes were read");
+    }
+}
+
 #[test]
 fn a_run_that_is_stopped_leaves_nothing_whenever_it_is() {
     let ring = ring("key");

@@ -184,7 +184,8 @@ impl Run<'_> {
             let buffers = Arc::default();
             let (writer, blocks) = attempt.write_data(scope, self.workers.threads() + 2, Arc::clone(&buffers))?;
             let mut weaver = Weaver::new(self, known, ids, blocks, buffers);
-            let fed = feed.run(self.world, self.workers, &self.pace, &mut |id, bytes| weaver.chunk(id, bytes));
+            let take = &mut |id, bytes: &[u8]| weaver.chunk(id, bytes);
+            let fed = feed.run(self.world, self.workers, &self.pace, &|| !writer.is_finished(), take);
             let fed = fed.and_then(|fed| weaver.finish().map(|()| fed));
             weaver.hang_up();
             match (writer.join().unwrap_or(Err(RunError::Worker)), fed) {

@@ -123,6 +123,14 @@ pub trait Upload: Send {
     /// The store cannot be written; the upload must not be used again.
     fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError>;
 
+    /// Whether all is well while there is nothing to write: a store that writes behind may have failed meanwhile.
+    ///
+    /// # Errors
+    /// What was written before could not be; the upload must not be used again.
+    fn check(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Makes the object durable and visible, unless one of its name exists.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! One attempt at a backup: its id, its archive key, its objects. Without a manifest it is nothing, and removable.
 
 use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 use crate::archive::part::PartSecret;
@@ -14,9 +14,9 @@ use crate::format::manifest::Part;
 use crate::format::record::OwnBlock;
 use crate::pipeline::World;
 use crate::pipeline::error::RunError;
-use crate::pipeline::pack::PackOptions;
 use crate::pipeline::pack::parts::{Begun, RoleWriter, Series};
 use crate::pipeline::pack::weave::Pending;
+use crate::pipeline::pack::{POLL, PackOptions};
 use crate::pipeline::stage::Pool;
 
 /// Where an own block went.
@@ -110,8 +110,16 @@ impl<'a> Attempt<'a> {
         let write = move || {
             let mut writer = self.role(Role::Data);
             let mut placed = Vec::new();
-            for block in blocks {
-                let Some(block): Option<Pending> = block else {
+            loop {
+                let block: Option<Pending> = match blocks.recv_timeout(POLL) {
+                    Ok(block) => block,
+                    Err(RecvTimeoutError::Timeout) => {
+                        writer.check()?;
+                        continue;
+                    }
+                    Err(RecvTimeoutError::Disconnected) => return Err(RunError::Worker),
+                };
+                let Some(block) = block else {
                     return Ok((writer.finish()?, placed));
                 };
                 let block = block.take()??;
@@ -119,7 +127,6 @@ impl<'a> Attempt<'a> {
                 placed.push(Placed { part, offset, stored: block.frame().length() as u32 });
                 buffers.give(block.into_buffer());
             }
-            Err(RunError::Worker)
         };
         let handle = Builder::new().name("seal".into()).spawn_scoped(scope, write).map_err(|_| RunError::Worker)?;
         Ok((handle, sender))

@@ -81,20 +81,25 @@ impl Feed {
         })
     }
 
-    /// Reads to the end, and gives every chunk to `take`, in order.
+    /// Reads to the end, and gives every chunk to `take`, in order, as long as somebody `writes` what comes of it.
     ///
     /// # Errors
-    /// The input broke off, its producer failed, or the run was stopped; and those of `take`.
+    /// The input broke off, its producer failed, nobody writes any more, or the run was stopped; and those of `take`.
     pub fn run(
         mut self,
         world: &World<'_>,
         workers: &Workers,
         pace: &Arc<Pace>,
+        writes: &dyn Fn() -> bool,
         take: &mut Take<'_>,
     ) -> Result<Fed, RunError> {
         let mut waits = Instant::now();
         loop {
             world.check_stop()?;
+            // Of a dump that is known nothing is sent to the writer, whose end would show itself only with the last byte.
+            if !writes() {
+                return Err(RunError::Worker);
+            }
             match self.slabs.recv_timeout(POLL) {
                 Ok(read) => {
                     let read = read.map_err(|error| match world.control.stop() {

@@ -3,11 +3,12 @@
 //! SHA-256 takes longer than all else that is done to a sealed byte, and sees the bytes of an object one after another: of what does not
 //! compress, it is the pace of the run. So it has a thread, and sealing goes on beside it.
 
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::thread::{Builder, JoinHandle};
 
 use crate::archive::part::ObjectDigest;
 use crate::pipeline::error::RunError;
+use crate::pipeline::pack::POLL;
 use crate::pipeline::port::{StoreError, Upload};
 
 /// Segments that are sealed while one is being hashed.
@@ -66,6 +67,17 @@ impl ObjectWriter {
         }
     }
 
+    /// Whether all is well while there is nothing to write.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn check(&mut self) -> Result<(), RunError> {
+        match &self.working {
+            Some(working) if !working.thread.is_finished() => Ok(()),
+            _ => Err(self.join().err().unwrap_or(RunError::Worker)),
+        }
+    }
+
     /// Waits until all is written.
     ///
     /// # Errors
@@ -90,11 +102,16 @@ impl Drop for ObjectWriter {
 
 fn write(mut upload: Box<dyn Upload>, coming: &Receiver<Vec<u8>>, used: &Sender<Vec<u8>>) -> Result<Whole, StoreError> {
     let mut digest = ObjectDigest::default();
-    for segment in coming {
-        digest.update(&segment);
-        upload.write(&segment)?;
-        // Nobody may be waiting for it any more.
-        let _ = used.send(segment);
+    loop {
+        match coming.recv_timeout(POLL) {
+            Ok(segment) => {
+                digest.update(&segment);
+                upload.write(&segment)?;
+                // Nobody may be waiting for it any more.
+                let _ = used.send(segment);
+            }
+            Err(RecvTimeoutError::Timeout) => upload.check()?,
+            Err(RecvTimeoutError::Disconnected) => return Ok(Whole { digest, upload }),
+        }
     }
-    Ok(Whole { digest, upload })
 }

@@ -103,6 +103,14 @@ impl<'a> RoleWriter<'a> {
         Ok((self.done.len() as u32, offset))
     }
 
+    /// Whether all is well while there is nothing to write.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn check(&mut self) -> Result<(), RunError> {
+        self.open.as_mut().map_or(Ok(()), |open| open.object.check())
+    }
+
     /// Ends the last part.
     ///
     /// # Errors

@@ -68,6 +68,12 @@ impl Upload for LocalUpload {
         done.map_err(|reason| self.place.failed("write", &self.name, reason))
     }
 
+    fn check(&mut self) -> Result<(), StoreError> {
+        let done = self.unbroken().and_then(|()| self.file.check());
+        self.broken = done.is_err();
+        done.map_err(|reason| self.place.failed("write", &self.name, reason))
+    }
+
     fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
         let finished = self.finish();
         let failed = |reason: io::Error| self.place.failed("write", &self.name, reason);

@@ -59,6 +59,23 @@ impl FileWriter {
         Ok(())
     }
 
+    /// Whether the thread is still at work, if there is one.
+    ///
+    /// # Errors
+    /// The file could not be written.
+    pub fn check(&mut self) -> io::Result<()> {
+        match std::mem::replace(&mut self.state, State::Lost) {
+            // Only an error ends it while it may be given more.
+            State::Busy(background) if background.thread.is_finished() => {
+                Err(background.join().err().unwrap_or_else(lost))
+            }
+            state => {
+                self.state = state;
+                Ok(())
+            }
+        }
+    }
+
     /// Writes what is left; the file is then whole, and not durable yet.
     ///
     /// # Errors
@@ -197,5 +214,23 @@ impl Buffer {
 
     fn clear(&mut self) {
         self.filled = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_behind_that_fails_is_told_before_the_next_one() {
+        let full = File::options().write(true).open("/dev/full").expect("the device that is always full");
+        let mut writer = FileWriter::new(full);
+        assert!(writer.write_all(&[7; BUFFER_BYTES]).is_ok() && matches!(writer.state, State::Busy(_)));
+        let failed = (0..500).find_map(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            writer.check().err()
+        });
+        assert_eq!(failed.map(|error| error.kind()), Some(io::ErrorKind::StorageFull));
+        assert!(writer.finish().is_err(), "it goes on after a failure");
     }
 }
