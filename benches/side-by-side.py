@@ -14,6 +14,7 @@ import fnmatch
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -101,7 +102,7 @@ def run(race: races.Race, rounds: int, others: list[float]) -> list[report.Resul
                     runs[name].append(figures)
                     others += [figures["others"]] if "others" in figures else []
                     say(f"    {race.name} {k + 1}: {name}: {', '.join(map(told, figures.items()))}")
-    except measure.Failed as error:
+    except (measure.Failed, subprocess.CalledProcessError) as error:
         say(f"side-by-side: error: {race.name}: {error}")
         runs = {name: [] for name in race.contenders}
     finally:

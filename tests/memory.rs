@@ -95,8 +95,28 @@ fn vault(directory: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// Packs and unpacks so many bytes. Gives the peak of either.
+/// What does not shrink: so many bytes, made as they are read.
+struct Noise(std::io::Take<blake3::OutputReader>);
+
+impl Noise {
+    fn new(bytes: u64) -> Noise {
+        Noise(blake3::Hasher::new().finalize_xof().take(bytes))
+    }
+}
+
+impl Read for Noise {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+/// Packs and unpacks so many bytes of rows. Gives the peak of either.
 fn both(bytes: u64, options: &[&str]) -> (u64, u64) {
+    both_of(bytes, Rows::new, options)
+}
+
+/// The same of anything.
+fn both_of<R: Read + Send>(bytes: u64, make: fn(u64) -> R, options: &[&str]) -> (u64, u64) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     fs::create_dir(directory.path().join("store")).expect("a store");
     let made = vault(directory.path(), &["key", "new"]).status().expect("vault runs");
@@ -105,13 +125,13 @@ fn both(bytes: u64, options: &[&str]) -> (u64, u64) {
     arguments.extend_from_slice(options);
     let child = vault(directory.path(), &arguments).stdin(Stdio::piped()).spawn().expect("vault runs");
     let pack = watch(child, |input, _| {
-        std::io::copy(&mut Rows::new(bytes), &mut input.expect("a pipe")).expect("vault reads");
+        std::io::copy(&mut make(bytes), &mut input.expect("a pipe")).expect("vault reads");
     });
-    let child =
-        vault(directory.path(), &["--quiet", "unpack", "latest"]).stdout(Stdio::piped()).spawn().expect("vault runs");
+    let mut unpack = vault(directory.path(), &["--quiet", "unpack", "latest"]);
+    let child = unpack.args(options).stdout(Stdio::piped()).spawn().expect("vault runs");
     let unpack = watch(child, |_, output| {
         let mut output = output.expect("a pipe");
-        let (mut found, mut wanted, mut rows) = (vec![0; 1 << 16], vec![0; 1 << 16], Rows::new(bytes));
+        let (mut found, mut wanted, mut rows) = (vec![0; 1 << 16], vec![0; 1 << 16], make(bytes));
         let mut total = 0;
         loop {
             let length = output.read(&mut found).expect("vault writes");
@@ -172,6 +192,19 @@ fn workers_take_what_the_specification_says() {
     let (many, _) = both(128 * MIB, &["--threads", "8"]);
     let each = many.saturating_sub(few) / 6;
     println!("{} KiB for each further thread", each >> 10);
+    assert!(each < 4 * MIB, "{} KiB", each >> 10);
+    // Rows shrink, noise does not.
+    for threads in ["1", "2", "4"] {
+        for (pack, unpack) in
+            [both(96 * MIB, &["--threads", threads]), both_of(96 * MIB, Noise::new, &["--threads", threads])]
+        {
+            assert!(pack < 80 * MIB && unpack < 64 * MIB, "{threads}: {} and {} MiB", pack / MIB, unpack / MIB);
+        }
+    }
+    let (few, _) = both_of(128 * MIB, Noise::new, &["--threads", "2"]);
+    let (many, _) = both_of(128 * MIB, Noise::new, &["--threads", "8"]);
+    let each = many.saturating_sub(few) / 6;
+    println!("{} KiB for each further thread where nothing shrinks", each >> 10);
     assert!(each < 4 * MIB, "{} KiB", each >> 10);
 }
 

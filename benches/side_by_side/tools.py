@@ -68,14 +68,15 @@ class Pipeline(Tool):
         compress, encrypt = (half.split() for half in name.split(" | "))
         self.packages = {program: program for program in (compress[0], encrypt[0])}
         self.stages = [compress, [*encrypt, "-e", *secret]]
-        self.back = [[*encrypt, "-d", *secret], [compress[0], "-d"]]
         self.output = self.store / "file"
+        file = ["-in", self.output] if encrypt[0] == "openssl" else [self.output]
+        self.back = [[*encrypt, "-d", *secret, *file], [compress[0], "-d"]]
 
     def pack(self):
         return self.stages
 
     def unpack(self):
-        return [["cat", self.output], *self.back]
+        return self.back
 
 
 class Restic(Tool):

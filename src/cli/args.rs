@@ -147,7 +147,7 @@ pub struct HowToPack {
     /// Bytes of a segment, a power of two from 4KiB to 1MiB.
     #[arg(long, value_name = "SIZE", value_parser = parse_size, hide = true)]
     pub segment_size: Option<u64>,
-    /// Worker threads [default: one for each processor, 16 at most].
+    /// Worker threads, of some 3 MiB each [default: one for each processor, 16 at most].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: Option<u16>,
     /// Reference no earlier backup.

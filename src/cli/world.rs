@@ -237,7 +237,7 @@ pub fn make_private_directory(path: &Path) -> std::io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Threads that nobody asked for. Each holds blocks of its own, and one stream of a dump keeps no more of them busy.
+/// Threads that nobody asked for. Each holds blocks of its own, and at the default level the one thread that reads a dump keeps few more of them busy.
 const THREADS_MAX: usize = 16;
 
 /// How many threads: as many as were asked for, or one for each processor, up to a limit.

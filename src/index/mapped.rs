@@ -1,4 +1,4 @@
-//! The bytes of a cache: a file mapped into memory, or the heap. The only `unsafe` of the crate.
+//! The bytes of a cache: a file mapped into memory, or the heap.
 //!
 //! Guaranteed: the mapping is read-only, and as long as the file was when it was mapped. vault never writes to a file that
 //! bears the name of a cache and never shortens one. It writes a new one and renames it over the old, whose mapping stays whole.

@@ -12,7 +12,7 @@ use crate::pipeline::error::RunError;
 
 /// Threads that do jobs: some of their own, and one that submits and awaits them.
 ///
-/// The one that waits does what is waiting in the queue, so that there is a thread less: on two processors, where the producer of the dump runs as
+/// The one that waits does what is in the queue when it begins to wait, so that there is a thread less: on two processors, where the producer of the dump runs as
 /// well, one more that competes for them costs a tenth of the time (benches/README.md). A thread that has nothing to do sleeps until it is
 /// woken for a job: beside a database that writes its dump, threads that look for work in vain take from it what they look for.
 pub struct Workers {
