@@ -389,6 +389,23 @@ fn what_has_no_name_is_counted_and_stands_there() {
     }
 }
 
+/// What is kept and never put back does not swallow what drops another database.
+#[test]
+fn nothing_is_kept_from_one_database_to_another() {
+    let kept = "SET @saved_x = @@x;\nCREATE TABLE `t` (a int);\n";
+    for statement in ["DROP DATABASE IF EXISTS `other`;\n", "CREATE DATABASE `other`;\n", "USE `other`;\n"] {
+        let script = [HEAD, kept, statement, END].concat();
+        let entries = map(script.as_bytes(), 1 << 20);
+        let begin = (HEAD.len() + kept.len()) as u64;
+        let found = entries.iter().find(|entry| entry.offset == begin).expect("its range");
+        assert_eq!(
+            (found.end(), found.own.name.as_slice()),
+            (begin + statement.len() as u64, &b"other"[..]),
+            "{statement}"
+        );
+    }
+}
+
 #[test]
 fn a_gigabyte_without_a_newline_is_not_held() {
     let mut observer = Observer::new();
