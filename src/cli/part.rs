@@ -65,8 +65,8 @@ fn warn(teller: &Teller, without: &[(MapName, NoRows)]) {
                 format!("{table} comes back without rows: they are among those of {root}, which `--table` would bring")
             }
             NoRows::Unspelled => format!(
-                "{table} comes back without rows: it was empty, they were left out, or they stand under a name that is not UTF-8, of which \
-                 the dump has some; `*` and `?` match what is not UTF-8 in a name"
+                "{table} comes back without rows: {}; `*` and `?` match what is not UTF-8 in a name",
+                reason.text()
             ),
             _ => format!(
                 "{table} comes back without rows: the dump has none of its own, it was empty, or they were left out"

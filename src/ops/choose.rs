@@ -129,7 +129,8 @@ pub enum NoRows {
 }
 
 impl NoRows {
-    fn text(&self) -> &'static str {
+    /// For people.
+    pub fn text(&self) -> &'static str {
         match self {
             NoRows::NotStored => "it is a view, a sequence or a foreign table",
             NoRows::InChildren => "they are in its partitions or children",
