@@ -372,7 +372,12 @@ fn statements_are_about_what_they_name() {
 #[test]
 fn what_has_no_name_is_counted_and_stands_there() {
     let long = "x".repeat(5000);
+    // More than are told apart.
+    let alters = "ALTER DATABASE `shop` CHARACTER SET utf8mb4 ;;\n".repeat((1 << 16) + 1);
+    let event = "CREATE EVENT `e` ON SCHEDULE EVERY 1 DAY DO SELECT 1;;\n";
     let cases = [
+        format!("DELIMITER ;;\n{event}{alters}DELIMITER ;\n"),
+        format!("DELIMITER ;;\n{alters}DELIMITER ;\n"),
         format!("CREATE TABLE `{long}` (a int);\n"),
         format!("INSERT INTO `{long}` VALUES (1);\n"),
         "SELECT 1; SELECT 2;\n".into(),

@@ -8,7 +8,7 @@ use crate::base::map::{MapKind, Space};
 /// More than a dump ever has open.
 const OPEN_MAX: usize = 16;
 
-/// A dump has two for each event of a database.
+/// A dump has two for each event of a database; memory is bounded.
 const ALTERS_MAX: usize = 1 << 16;
 
 const EVENT: &[u8] = b"EVENT";
@@ -55,8 +55,8 @@ impl Bracket {
     /// Takes a statement in.
     pub(super) fn take(&mut self, found: Found, lines: Range<u64>) {
         if found.named && found.weight == Weight::Nothing {
-            if found.class == ALTER_DATABASE.as_bytes() && self.alters.len() < ALTERS_MAX {
-                self.alters.push(lines);
+            if found.class == ALTER_DATABASE.as_bytes() {
+                self.alter(found, lines);
             }
             return;
         }
@@ -81,6 +81,16 @@ impl Bracket {
         } else if subject.weight == Weight::Prelude {
             *subject = found;
         } else {
+            self.mixed = true;
+        }
+    }
+
+    /// One more than can be told apart, and it is all about nobody knows what: it must not be taken for what stands around it.
+    fn alter(&mut self, found: Found, lines: Range<u64>) {
+        if self.alters.len() < ALTERS_MAX {
+            self.alters.push(lines);
+        } else {
+            self.subject.get_or_insert(found);
             self.mixed = true;
         }
     }
