@@ -116,6 +116,11 @@ fn neither_splits_nor_threads_show_in_small_parts_and_chunks() {
 }
 
 #[test]
+fn neither_splits_nor_threads_show_at_another_level() {
+    compare(&|threads| PackOptions { threads, level: Level::Fixed(3), ..defaults() });
+}
+
+#[test]
 fn another_level_changes_sizes_and_no_cut() {
     let counts =
         [1, 3, 9].map(|level| three_days(Split::Whole, &|| PackOptions { level: Level::Fixed(level), ..defaults() }).1);

@@ -2,7 +2,12 @@
 
 mod common;
 
+use std::io::{Cursor, Read};
+use std::time::Duration;
+
 use common::world::*;
+use vault::pipeline::known::CachePlace;
+use vault::pipeline::pack::{Level, PackOptions, pack};
 use vault::pipeline::verify::verify_full;
 use vault::store::memory::MemoryStore;
 
@@ -52,4 +57,47 @@ fn later_backups_reference_earlier_ones() {
         let report = verify_full(&outside.world(&store), &open, ring.newest(), 2).expect("verifies");
         assert_eq!(report.findings, []);
     }
+}
+
+/// A producer that takes its time for the first half of its bytes.
+struct SlowAtFirst {
+    bytes: Cursor<Vec<u8>>,
+    slow: u64,
+}
+
+impl Read for SlowAtFirst {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.bytes.position() < self.slow {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let most = buffer.len().min(1 << 17);
+        self.bytes.read(&mut buffer[..most])
+    }
+}
+
+/// Rows of a few thousand words: what a higher level does better at.
+fn phrases(count: u64) -> Vec<u8> {
+    let mut state = 1_u64;
+    let row = |row| {
+        state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(row);
+        let word = |at: u64| ((state >> (64 - 12 * at)) & 0xfff).wrapping_mul(40503 * 2_654_435_761) & 0xff_ffff;
+        format!("{row}\t{:06x} {:06x} {:06x} {:06x}\n", word(1), word(2), word(3), word(4))
+    };
+    (0..count).map(row).collect::<String>().into_bytes()
+}
+
+#[test]
+fn a_level_that_changes_on_the_way_uses_the_time_and_comes_back() {
+    let (ring, dump) = (ring("key"), phrases(500_000));
+    let [fast, slow] = [0, dump.len() as u64 / 2].map(|slow| {
+        let level = if slow == 0 { Level::Fixed(1) } else { Level::Auto };
+        let (outside, store) = (Outside::new("run"), MemoryStore::new());
+        let input = Box::new(SlowAtFirst { bytes: Cursor::new(dump.clone()), slow });
+        let options = PackOptions { level, ..defaults() };
+        let packed = pack(&outside.world(&store), &ring.newest().pack, &CachePlace::None, options, input);
+        let id = packed.expect("packs").manifest.id;
+        assert!(unpack_bytes(&outside, &store, &ring, &id).expect("unpacks") == dump);
+        store.snapshot().values().map(Vec::len).sum::<usize>()
+    });
+    assert!(slow < fast, "{slow} bytes are stored of a slow producer, {fast} at level 1");
 }
