@@ -88,7 +88,7 @@ class Track:
 
 
 def races(track: Track) -> list[Race]:
-    return [race(track) for race in (first_day, next_day, restore, live, stored, noise, memory, auto)]
+    return [race(track) for race in (first_day, next_day, restore, legacy, live, stored, noise, memory, auto)]
 
 
 def first_day(track: Track) -> Race:
@@ -138,6 +138,35 @@ def restore(track: Track) -> Race:
         row("borg", shed.borg),
     ]
     return Race("unpack", {tool.name: track.unpack(tool) for tool in tools}, rows, tools)
+
+
+def legacy(track: Track) -> Race:
+    """What the pipeline that vault replaces has left, read by both."""
+    archive = track.shed.gzip
+    vault = [track.shed.program, "legacy", "unpack", "--files", archive.output]
+    vault += ["--legacy-key-file", track.shed.work / "secrets/passphrase"]
+    pipelines = {
+        "vault legacy unpack": [vault],
+        "the same, --stream": [[*vault, "--stream"]],
+        "openssl enc -d | gzip -d": archive.unpack(),
+    }
+    *ours, theirs = pipelines
+
+    def unpack(name) -> Contender:
+        def contender():
+            archive.recall(track.day1)
+            if (name, track.day1) not in track.checked:
+                measure.run([*pipelines[name], ["cmp", "-", track.day1]])
+                track.checked.add((name, track.day1))
+            return measure.run(pipelines[name])
+
+        return contender
+
+    rows = [
+        Row(row, "archive of gzip and openssl, unpack to /dev/null, wall", name, theirs, "wall", 1.0)
+        for row, name in zip(("legacy-twice", "legacy-stream"), ours)
+    ]
+    return Race("legacy", {name: unpack(name) for name in pipelines}, rows, [archive])
 
 
 def live(track: Track) -> Race:

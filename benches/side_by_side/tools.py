@@ -165,5 +165,6 @@ class Shed:
         secrets = self.work / "secrets"
         secrets.mkdir(mode=0o700, parents=True)
         (secrets / "passphrase").write_text("side by side\n")
+        (secrets / "passphrase").chmod(0o600)
         measure.run([["age-keygen", "--output", secrets / "age.key"]])
         measure.run([[self.program, "--quiet", "key", "new", "--key-file", secrets / "vault.key"]])
