@@ -41,6 +41,8 @@ impl Subject {
 pub struct Scene {
     /// Where it stands.
     pub range: Range<u64>,
+    /// Which dump of the stream it is of: several may have been written into one.
+    pub dump: u32,
     /// What it is about.
     pub subject: Subject,
 }
@@ -105,10 +107,19 @@ impl Scenes {
     }
 }
 
+/// A scene of which neither the end nor, perhaps, the subject is known yet.
+struct Begun {
+    start: u64,
+    dump: u32,
+    subject: Option<Subject>,
+}
+
 /// Scenes while the map is read.
 #[derive(Default)]
 struct Making {
-    scenes: Vec<(u64, Option<Subject>)>,
+    scenes: Vec<Begun>,
+    /// Dumps that have begun.
+    dumps: u32,
     connected: Option<Vec<u8>>,
     ended: bool,
     /// The dump is one of mysqldump.
@@ -121,24 +132,25 @@ struct Making {
 
 impl Making {
     fn take(&mut self, entry: &MapEntry) {
+        self.dumps += u32::from(entry.kind == MapKind::Begin);
         self.mysql |= [&b"mysql"[..], b"sandbox"].contains(&&entry.class[..]);
         if self.mysql && entry.length > 0 {
             return self.take_mysql(entry);
         }
         match (entry.kind, entry.class.as_slice()) {
-            (MapKind::Begin, b"cluster") => self.scenes.push((entry.offset, Some(Subject::Globals))),
+            (MapKind::Begin, b"cluster") => self.push(entry.offset, Some(Subject::Globals)),
             (MapKind::Begin, _) => {
                 // After the end of a database comes another one, on the same connection.
                 if std::mem::take(&mut self.ended) {
                     self.connected = None;
                 }
-                self.scenes.push((entry.offset, self.connected.clone().map(Subject::Database)));
+                self.push(entry.offset, self.connected.clone().map(Subject::Database));
             }
             (MapKind::Connect, _) => {
                 self.connect(entry);
                 self.ended = false;
             }
-            (MapKind::End, b"cluster") => self.scenes.push((entry.offset, Some(Subject::Nothing))),
+            (MapKind::End, b"cluster") => self.push(entry.offset, Some(Subject::Nothing)),
             (MapKind::End, _) => self.ended = true,
             (MapKind::Stop, _) => {
                 self.end_session();
@@ -151,18 +163,23 @@ impl Making {
     /// The database of a connection, which is what was set up before it.
     fn connect(&mut self, entry: &MapEntry) {
         let name = entry.own.name.clone();
-        for (_, subject) in self.scenes.iter_mut().rev().take_while(|(_, subject)| subject.is_none()) {
-            *subject = Some(Subject::Setup(name.clone()));
+        for begun in self.scenes.iter_mut().rev().take_while(|begun| begun.subject.is_none()) {
+            begun.subject = Some(Subject::Setup(name.clone()));
         }
-        self.scenes.push((entry.offset, Some(Subject::Database(name.clone()))));
+        self.push(entry.offset, Some(Subject::Database(name.clone())));
         self.connected = Some(name);
     }
 
+    fn push(&mut self, start: u64, subject: Option<Subject>) {
+        self.scenes.push(Begun { start, dump: self.dumps, subject });
+    }
+
     fn finish(self, plain: u64) -> Scenes {
-        let starts: Vec<u64> = self.scenes.iter().map(|(start, _)| *start).collect();
+        let starts: Vec<u64> = self.scenes.iter().map(|begun| begun.start).collect();
         let ends = starts.iter().skip(1).copied().chain([self.end]);
-        let scenes = self.scenes.into_iter().zip(ends).map(|((start, subject), end)| Scene {
+        let scenes = self.scenes.into_iter().zip(ends).map(|(Begun { start, dump, subject }, end)| Scene {
             range: start..end,
+            dump,
             // Nothing ever said what it is called.
             subject: subject.unwrap_or(Subject::Database(Vec::new())),
         });

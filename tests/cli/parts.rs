@@ -110,6 +110,27 @@ fn what_cannot_be_had_is_said() {
     assert_eq!(run(place.keyless(&["show", &single, "--contents"]), b"").code, Some(2));
 }
 
+/// Rows of one table out of two databases are not put into one; but the parts of one dump may come one after another.
+#[test]
+fn several_dumps_in_one_stream() {
+    let place = Place::with_key();
+    let of_mysql = "-- MySQL dump 10.13  Distrib 8.0.36, for Linux (x86_64)\n--\n-- Host: localhost    Database: shop\n-- ------------------------------------------------------\n-- Server version\t8.0.36\n\nINSERT INTO `orders` VALUES (1);\n\n-- Dump completed on 2026-11-20  1:00:00\n";
+    for (twice, table) in [(dump(&[1, 2]).repeat(2), "public.orders"), (of_mysql.repeat(2), "orders")] {
+        let id = place.pack(&["--allow-shrink"], twice.as_bytes());
+        for arguments in [&["--table", "orders"][..], &["--table", "*", "--with-schema"]] {
+            let ran = run(place.command(&[&["unpack", "-q", &id], arguments].concat()), b"");
+            ran.fails("twice", 2, &format!("{table} has rows in several dumps of the stream"));
+            assert_eq!(ran.out, b"");
+        }
+    }
+    let sections = [HEAD, TABLES, END, HEAD, &rows("orders", &[1, 2]), END, HEAD, &rows("child", &[7]), END].concat();
+    let id = place.pack(&["--allow-shrink"], sections.as_bytes());
+    let script = place.ok(&["unpack", "-q", &id, "--table", "orders", "--table", "child", "--with-schema"], b"");
+    for once in ["CREATE TABLE public.orders", "COPY public.orders", "COPY public.child"] {
+        assert_eq!(script.matches(once).count(), 1, "{script}");
+    }
+}
+
 #[test]
 fn parts_are_scripts() {
     let place = Place::with_key();

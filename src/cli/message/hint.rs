@@ -178,6 +178,9 @@ fn hint_of_choice(error: &ChooseError) -> Option<String> {
         }
         ChooseError::OneDatabase { .. } => "choose one with `--database`, or leave `--no-connect` out",
         ChooseError::WhichDatabase { .. } => "choose one with `--database`; `--database '*'` takes them all",
+        ChooseError::SeveralDumps { .. } => {
+            "unpack all of it, and take it apart where one dump ends; with `pg_dump -C` and `mysqldump --databases` each says which database it is of"
+        }
         ChooseError::NoRows { reason, .. } => match reason {
             NoRows::NotStored | NoRows::None => "`--with-schema` brings what makes it",
             NoRows::Unspelled => {

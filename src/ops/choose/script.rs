@@ -1,9 +1,9 @@
 //! The ranges of a dump that are a script of some tables: their statements and rows, and before the first of them what its session needs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use super::closure::Closure;
+use super::closure::{Closure, Member};
 use super::{ChosenTable, Wanted};
 use crate::base::map::{MapEntry, MapKind, MapName};
 use crate::ops::scenes::{Scene, Scenes, Subject};
@@ -19,6 +19,10 @@ pub struct Script {
     pub tables: Vec<ChosenTable>,
     /// Databases of which there is something.
     pub databases: BTreeSet<Vec<u8>>,
+    /// A table that has rows in several dumps of the stream.
+    pub in_several: Option<MapName>,
+    /// In which dump of the stream the rows of each table stand.
+    dumps: BTreeMap<Member, u32>,
     /// What a statement needs before it: the connection, the guard, the settings that are in force.
     pending: Vec<MapEntry>,
     /// A `\restrict` is in the script and has to be lifted.
@@ -45,7 +49,7 @@ pub fn write(
                 _ => return script.prepare(entry),
             };
             if meant {
-                script.take(database, &entry);
+                script.take(scene.dump, database, &entry);
             }
         }
         Subject::Setup(_) | Subject::Globals | Subject::Session | Subject::Nothing => script.pending.clear(),
@@ -129,7 +133,7 @@ impl Script {
         }
     }
 
-    fn take(&mut self, database: &[u8], entry: &MapEntry) {
+    fn take(&mut self, dump: u32, database: &[u8], entry: &MapEntry) {
         for before in std::mem::take(&mut self.pending) {
             self.restricted |= before.kind == MapKind::Guard;
             self.ranges.push(before.offset..before.end());
@@ -142,19 +146,26 @@ impl Script {
             self.databases.insert(database.to_vec());
         }
         if entry.kind == MapKind::Data {
-            let same = |chosen: &&mut ChosenTable| chosen.table == entry.own && chosen.database == database;
-            match self.tables.iter_mut().rev().take(1).find(same) {
-                Some(table) => {
-                    table.rows = table.rows.saturating_add(entry.rows);
-                    table.bytes += entry.length;
-                }
-                None => self.tables.push(ChosenTable {
-                    database: database.to_vec(),
-                    table: entry.own.clone(),
-                    rows: entry.rows,
-                    bytes: entry.length,
-                }),
+            self.take_rows(dump, database, entry);
+        }
+    }
+
+    fn take_rows(&mut self, dump: u32, database: &[u8], entry: &MapEntry) {
+        if *self.dumps.entry((database.to_vec(), entry.own.clone())).or_insert(dump) != dump {
+            self.in_several.get_or_insert_with(|| entry.own.clone());
+        }
+        let same = |chosen: &&mut ChosenTable| chosen.table == entry.own && chosen.database == database;
+        match self.tables.iter_mut().rev().take(1).find(same) {
+            Some(table) => {
+                table.rows = table.rows.saturating_add(entry.rows);
+                table.bytes += entry.length;
             }
+            None => self.tables.push(ChosenTable {
+                database: database.to_vec(),
+                table: entry.own.clone(),
+                rows: entry.rows,
+                bytes: entry.length,
+            }),
         }
     }
 }

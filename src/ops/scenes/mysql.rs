@@ -37,7 +37,7 @@ impl Making {
             }
             _ => {
                 self.settings = None;
-                if matches!(self.scenes.last(), None | Some((_, Some(Subject::Session)))) {
+                if self.scenes.last().is_none_or(|last| last.subject == Some(Subject::Session)) {
                     let name = self.connected.clone().unwrap_or_default();
                     self.begin(entry.offset, Some(Subject::Database(name)));
                 }
@@ -54,8 +54,8 @@ impl Making {
 
     /// Another scene, unless it is the one that goes on.
     fn begin(&mut self, offset: u64, subject: Option<Subject>) {
-        if self.scenes.last().is_none_or(|(_, last)| *last != subject) {
-            self.scenes.push((offset, subject));
+        if self.scenes.last().is_none_or(|last| last.subject != subject) {
+            self.push(offset, subject);
         }
     }
 }
