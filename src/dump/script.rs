@@ -120,6 +120,10 @@ impl Sink for Listeners<'_> {
         self.mapper.rows_end(end);
     }
 
+    fn has_values(&self) -> bool {
+        self.mapper.has_values()
+    }
+
     fn in_values(&self) -> bool {
         self.mapper.in_values()
     }

@@ -73,6 +73,7 @@ fn scan(text: &[u8]) -> Vec<Slow> {
             at = line;
             continue;
         }
+        let introduces_rows = text[at..].starts_with(b"COPY ");
         let (begin, mut code) = open.take().unwrap_or((at, String::new()));
         let mut end = at;
         loop {
@@ -94,7 +95,8 @@ fn scan(text: &[u8]) -> Vec<Slow> {
         }
         code.push('\n');
         at = end + 1;
-        if text[..end].ends_with(b" FROM stdin;") {
+        let insert = code.starts_with("INSERT") && code.contains("VALUES");
+        if introduces_rows && !insert && text[..end].ends_with(b" FROM stdin;") {
             let Some(rows) = text[end..].windows(4).position(|window| window == b"\n\\.\n") else {
                 return found;
             };
@@ -141,7 +143,10 @@ fn compare(script: &[u8], slab: usize) {
 }
 
 /// What could mislead a mapper, and what it has to find all the same.
-const PIECES: [&str; 53] = [
+const PIECES: [&str; 56] = [
+    "CREATE VIEW public.v AS\n WITH stdin AS (\n         SELECT 1 AS a\n        )\n SELECT a\n   FROM stdin;\n",
+    "CREATE VIEW public.w AS SELECT\nCOPY FROM stdin;\n",
+    "-COPY public.t FROM stdin;\n",
     "INSERT INTO public.t VALUES (2, 'b');\n",
     "INSERT INTO public.u VALUES (3, 'c');\nINSERT INTO public.u VALUES(4);\nINSERT INTO public.u VALUES(5);\n",
     "INSERT INTO public.t VALUES (2, 'b')\nON CONFLICT DO NOTHING;\n",

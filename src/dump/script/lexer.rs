@@ -5,8 +5,10 @@
 //! just enough of the syntax that `pg_dump` writes to know which lines are
 //! its own:
 //!
-//! 1. After a line that ends in ` FROM stdin;` come rows, up to a line `\.`.
-//!    `pg_dump` escapes newlines and backslashes in rows.
+//! 1. After a line that begins with `COPY ` and ends in ` FROM stdin;` come
+//!    rows, up to a line `\.`. `pg_dump` escapes newlines and backslashes in
+//!    rows. A query may end so, too: a table can be called `stdin`. What looks
+//!    so in the values of an `INSERT` is one of them.
 //! 2. `'…'` and `"…"` run to the next quote of their kind. A doubled quote is
 //!    an end and a beginning. Backslashes mean nothing here: `pg_dump` doubles
 //!    the quote in every kind of string, and never escapes it with `\`.
@@ -32,7 +34,10 @@ use crate::dump::shortfall::Seen;
 /// longer one is taken for code: the limit bounds what the input makes us keep.
 const TAG_BYTES_MAX: usize = 128;
 
-/// What ends the statement that introduces rows.
+/// What the line that introduces rows begins with.
+const COPY: &[u8; 5] = b"COPY ";
+
+/// What it ends in.
 const ROWS_BEGIN: &[u8; 12] = b" FROM stdin;";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +69,8 @@ pub(super) struct Lexer {
     /// Where in this slab the statement under way begins, if its values have not been reached.
     begin: Option<usize>,
     tag: Vec<u8>,
+    /// How much of [`COPY`] the line under way begins with so far; `None` once it begins with something else.
+    copy: Option<usize>,
     /// The last bytes of earlier slabs, for an ending that straddles slabs.
     recent: [u8; ROWS_BEGIN.len()],
     registers: Registers,
@@ -81,6 +88,7 @@ impl Default for Lexer {
             values: Values::default(),
             begin: None,
             tag: Vec::new(),
+            copy: None,
             recent: [0; ROWS_BEGIN.len()],
             registers: Registers::default(),
             offset: 0,
@@ -128,7 +136,7 @@ impl Lexer {
 
     fn line_start(&mut self, bytes: &[u8], at: usize, sink: &mut impl Sink) -> usize {
         let here = self.offset + at as u64;
-        self.line_begin = here;
+        (self.line_begin, self.copy) = (here, None);
         match bytes[at] {
             b'\n' => sink.blank(),
             b'-' => self.state = State::Dash,
@@ -147,6 +155,7 @@ impl Lexer {
                     return head;
                 }
                 self.statement(Some(at), sink);
+                self.copy = Some(0);
                 return 0;
             }
         }
@@ -196,6 +205,7 @@ impl Lexer {
             return 0;
         }
         let rest = &bytes[at..];
+        self.follow_copy(rest);
         let stop = next_in_code(rest);
         let code = &rest[..stop.unwrap_or(rest.len())];
         if let Some(values) = sink.code(code) {
@@ -212,11 +222,20 @@ impl Lexer {
         }
     }
 
+    /// In the first bytes of a line of SQL.
+    fn follow_copy(&mut self, rest: &[u8]) {
+        if let Some(matched) = self.copy.filter(|matched| *matched < COPY.len()) {
+            let missing = &COPY[matched..];
+            let more = missing.len().min(rest.len());
+            self.copy = (rest[..more] == missing[..more]).then_some(matched + more);
+        }
+    }
+
     /// In SQL, at what may be more than code.
     fn stop_in_code(&mut self, bytes: &[u8], at: usize, sink: &mut impl Sink) -> usize {
         let after = self.offset + at as u64 + 1;
         self.state = match bytes[at] {
-            b'\n' if self.begins_rows(&bytes[..at]) => {
+            b'\n' if self.begins_rows(&bytes[..at]) && !sink.has_values() => {
                 sink.rows_begin(after);
                 State::Rows(1)
             }
@@ -335,6 +354,9 @@ impl Lexer {
 
     /// Whether the line that ends where `before` ends introduces rows.
     fn begins_rows(&self, before: &[u8]) -> bool {
+        if self.copy != Some(COPY.len()) {
+            return false;
+        }
         match ROWS_BEGIN.len().checked_sub(before.len()) {
             None | Some(0) => before.ends_with(ROWS_BEGIN),
             Some(missing) => {

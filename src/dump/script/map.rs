@@ -153,6 +153,10 @@ impl Mapper {
         self.statement.code(bytes)
     }
 
+    pub(super) fn has_values(&self) -> bool {
+        self.statement.has_values()
+    }
+
     pub(super) fn in_values(&self) -> bool {
         self.statement.in_values()
     }
@@ -226,7 +230,9 @@ impl Mapper {
 
     pub(super) fn rows_end(&mut self, end: u64) {
         if let Some(Rows { begin, count }) = self.rows.take() {
-            let found = identify(self.statement.tokens(), &self.path);
+            let mut found = identify(self.statement.tokens(), &self.path);
+            // Something before them was never ended.
+            found.named &= found.class == b"COPY";
             // The line that ends the rows is none.
             self.found(found, begin, end, count.saturating_sub(1));
         }

@@ -26,6 +26,8 @@ pub(super) trait Sink {
     fn rows(&mut self, lines: u64);
     /// The line that ends the rows ends here.
     fn rows_end(&mut self, end: u64);
+    /// Whether the statement that goes by is an `INSERT` that has reached its values.
+    fn has_values(&self) -> bool;
     /// Whether what follows are values of an `INSERT`.
     fn in_values(&self) -> bool;
     /// Some of them; the statement has so many rows up to here, and `last` was the last byte of it that is not white space.

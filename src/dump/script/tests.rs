@@ -44,6 +44,9 @@ impl Sink for Long<'_> {
     fn rows_end(&mut self, end: u64) {
         self.0.rows_end(end);
     }
+    fn has_values(&self) -> bool {
+        self.0.has_values()
+    }
     fn in_values(&self) -> bool {
         false
     }

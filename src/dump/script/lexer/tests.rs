@@ -21,6 +21,9 @@ impl Sink for Deaf {
     fn rows_begin(&mut self, _begin: u64) {}
     fn rows(&mut self, _lines: u64) {}
     fn rows_end(&mut self, _end: u64) {}
+    fn has_values(&self) -> bool {
+        false
+    }
     fn in_values(&self) -> bool {
         false
     }

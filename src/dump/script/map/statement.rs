@@ -78,6 +78,11 @@ impl Statement {
         self.rows.max(1)
     }
 
+    /// Whether it is an `INSERT` that has reached its values.
+    pub(super) fn has_values(&self) -> bool {
+        self.part == Part::Values
+    }
+
     /// Whether it is an `INSERT` whose values go by.
     pub(super) fn in_values(&self) -> bool {
         self.part == Part::Values && self.depth == 0
