@@ -47,6 +47,8 @@ mod reports;
 mod slots;
 #[path = "cli/stores.rs"]
 mod stores;
+#[path = "cli/streams.rs"]
+mod streams;
 #[path = "cli/terminals.rs"]
 mod terminals;
 #[path = "cli/verdicts.rs"]

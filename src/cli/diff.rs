@@ -16,7 +16,7 @@ use crate::cli::report::{self, bytes};
 use crate::cli::unpack::{choose, warn_of_verdict};
 use crate::cli::world::{Outside, Teller, open_store};
 use crate::ops::choose::shown;
-use crate::ops::diff::{Change, Compared, Item, Side, Verdict, diff, settle};
+use crate::ops::diff::{Change, Compared, Item, Likeness, Side, Verdict, diff, settle};
 use crate::ops::list::resolve;
 use crate::pipeline::contents::Contents;
 use crate::pipeline::error::RunError;
@@ -121,6 +121,11 @@ fn diff_json(before: &OpenManifest, after: &OpenManifest, changes: &BTreeMap<Ite
             "schema": text(&table.schema),
             "table": text(&table.name),
             "change": word(change),
+            "definition": match &change.definition {
+                Likeness::Same => "same",
+                Likeness::Open(_) => "perhaps",
+                Likeness::Different => "changed",
+            },
             "before": side(change.before),
             "after": side(change.after),
         })

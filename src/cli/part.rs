@@ -39,6 +39,7 @@ pub fn chosen(part: &Part, outside: &Outside, open: &OpenManifest) -> Result<Opt
         teller.warn("some statements of the dump have no names in its map: there may be more of what was asked for");
     }
     warn(teller, &chosen.without);
+    warn_of_surroundings(teller, &chosen);
     Ok(Some(chosen))
 }
 
@@ -53,11 +54,36 @@ pub fn warn_of_end(teller: &Teller, open: &OpenManifest, mapped: u64, plain: u64
     }
 }
 
+/// Says what a script cannot know of the database that it goes into, or had to leave out.
+fn warn_of_surroundings(teller: &Teller, chosen: &Chosen) {
+    if let Some(table) = chosen.unmade.first() {
+        let others = match chosen.unmade.len() {
+            1 => String::new(),
+            tables => format!(" and {} more", tables - 1),
+        };
+        teller.warn(&format!("rows alone come back of {}{others}: the dump does not say how it is made", shown(table)));
+    }
+    if chosen.elsewhere {
+        teller.warn("a trigger is left out that names the original as its database");
+    }
+    if chosen.defaults {
+        teller.warn(
+            "the dump has ALTER DEFAULT PRIVILEGES: what is made anew may be given rights that it did not have; look at what is granted on it",
+        );
+    }
+    if chosen.triggers {
+        Observer::note(
+            teller,
+            "the dump has triggers on these tables: where they are still there, the rows go through them",
+        );
+    }
+}
+
 /// Says which tables come without their rows, or not at all.
 fn warn(teller: &Teller, without: &[(MapName, NoRows)]) {
     for (table, reason) in without.iter().take(WARNINGS_MAX) {
         let table = shown(table);
-        teller.caution(&match reason {
+        teller.warn(&match reason {
             NoRows::Hypertable { .. } => {
                 format!("{table} is left out: its rows are in chunks of TimescaleDB, which come back with all of the database")
             }
@@ -75,7 +101,7 @@ fn warn(teller: &Teller, without: &[(MapName, NoRows)]) {
     }
     let more = without.len().saturating_sub(WARNINGS_MAX);
     if more > 0 {
-        teller.caution(&format!("so it is with {more} more tables; `vault show --contents` lists what has rows"));
+        teller.warn(&format!("so it is with {more} more tables; `vault show --contents` lists what has rows"));
     }
 }
 

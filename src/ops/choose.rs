@@ -55,6 +55,14 @@ pub struct Chosen {
     pub tables: Vec<ChosenTable>,
     /// Tables that were asked for and come without rows, or not at all.
     pub without: Vec<(MapName, NoRows)>,
+    /// Tables that were asked for with all that makes them, of which the dump has rows and nothing more.
+    pub unmade: Vec<MapName>,
+    /// Whether a trigger stays out that names the original as its database.
+    pub elsewhere: bool,
+    /// Whether there are triggers on tables that come as rows alone.
+    pub triggers: bool,
+    /// Whether what is made anew may be given rights that it did not have: a database that gives rights by default does so last in its dump.
+    pub defaults: bool,
     /// Whether there may be more: the map has no names for some of the dump.
     pub partial: bool,
 }
@@ -97,11 +105,18 @@ pub fn choose(scenes: &Scenes, reader: &mut ContentsReader<'_, '_>, wanted: &Wan
         }
         chosen.without = check_rows(&closure, &roots, &script.tables, wanted)?;
         chosen.ranges.extend(script.ranges);
+        (chosen.defaults, chosen.elsewhere, chosen.triggers) = (script.defaults, script.elsewhere, script.triggers);
+        if wanted.schema {
+            let made = |table: &&ChosenTable| script.made.contains(&(table.database.clone(), table.table.clone()));
+            chosen.unmade =
+                script.tables.iter().filter(|table| !made(table)).map(|table| table.table.clone()).collect();
+        }
         chosen.tables = script.tables;
     } else if !wanted.databases.is_empty() {
         check_stay(wanted, databases.iter())?;
     }
-    chosen.ranges.extend(whole(scenes, reader, wanted, &databases)?);
+    let whole = whole(scenes, reader, wanted, &databases, &mut chosen.elsewhere)?;
+    chosen.ranges.extend(whole);
     if !chosen.ranges.is_empty() {
         chosen.ranges.extend(script::session(scenes, reader)?);
     }
@@ -115,6 +130,7 @@ fn whole(
     reader: &mut ContentsReader<'_, '_>,
     wanted: &Wanted,
     databases: &[Vec<u8>],
+    elsewhere: &mut bool,
 ) -> Result<Vec<Range<u64>>, ChooseError> {
     let all_of_them = wanted.tables.is_empty() && !wanted.databases.is_empty();
     if wanted.globals && !scenes.scenes.iter().any(|scene| scene.subject == Subject::Globals) {
@@ -127,7 +143,14 @@ fn whole(
     };
     let ranges: Vec<_> =
         scenes.scenes.iter().filter(|scene| meant(&scene.subject)).map(|scene| scene.range.clone()).collect();
-    if ranges.is_empty() { Ok(ranges) } else { Ok(without(ranges, script::left_out(scenes, reader, wanted)?)) }
+    if ranges.is_empty() {
+        return Ok(ranges);
+    }
+    let mut ranges = without(ranges, script::left_out(scenes, reader, wanted, elsewhere)?);
+    if all_of_them && !wanted.stay {
+        ranges.extend(script::made_among_globals(scenes, reader, databases)?);
+    }
+    Ok(ranges)
 }
 
 /// What is in a range and in none of those that are left out. All ascend.
@@ -148,14 +171,18 @@ fn without(ranges: Vec<Range<u64>>, left_out: Vec<Range<u64>>) -> Vec<Range<u64>
     rest
 }
 
-/// One connection is to one database.
-fn check_stay<'a>(wanted: &Wanted, databases: impl ExactSizeIterator<Item = &'a Vec<u8>>) -> Result<(), ChooseError> {
-    if !wanted.stay || databases.len() < 2 {
+/// One connection is to one database, and what does not say its own is on the one that is there.
+fn check_stay<'a>(wanted: &Wanted, databases: impl Iterator<Item = &'a Vec<u8>>) -> Result<(), ChooseError> {
+    let databases: Vec<_> = databases.collect();
+    let stays = wanted.stay || databases.iter().any(|name| name.is_empty());
+    if !stays || databases.len() < 2 {
         return Ok(());
     }
-    Err(ChooseError::OneDatabase {
-        databases: databases.map(|name| String::from_utf8_lossy(name).into_owned()).collect(),
-    })
+    let shown = |name: &&Vec<u8>| match name.is_empty() {
+        true => "one without a name".into(),
+        false => String::from_utf8_lossy(name).into_owned(),
+    };
+    Err(ChooseError::OneDatabase { databases: databases.iter().map(shown).collect() })
 }
 
 /// The databases that are meant: those that match, or all of them.

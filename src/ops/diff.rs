@@ -27,7 +27,7 @@ pub use exact::settle;
 pub struct Item {
     /// The database; `None` for roles, tablespaces and the like.
     pub database: Option<Vec<u8>>,
-    /// A table, view or sequence; `None` for all statements of the database, with the values of its sequences.
+    /// A table, view or sequence; `None` for all statements of the database, with the values of its sequences and the settings around them.
     pub relation: Option<MapName>,
 }
 
@@ -206,7 +206,7 @@ fn item(scene: &Scene, entry: &MapEntry) -> Option<Item> {
     };
     match entry.kind {
         MapKind::Data => Some(Item { database, relation: Some(entry.own.clone()) }),
-        MapKind::Object | MapKind::Value => Some(Item { database, relation: None }),
+        MapKind::Object | MapKind::Value | MapKind::Setting => Some(Item { database, relation: None }),
         _ => None,
     }
 }

@@ -163,7 +163,9 @@ impl Making {
     /// The database of a connection, which is what was set up before it.
     fn connect(&mut self, entry: &MapEntry) {
         let name = entry.own.name.clone();
-        for begun in self.scenes.iter_mut().rev().take_while(|begun| begun.subject.is_none()) {
+        // A dump that was written before this one is not about it.
+        let of_this = |begun: &&mut Begun| begun.subject.is_none() && begun.dump == self.dumps;
+        for begun in self.scenes.iter_mut().rev().take_while(of_this) {
             begun.subject = Some(Subject::Setup(name.clone()));
         }
         self.push(entry.offset, Some(Subject::Database(name.clone())));

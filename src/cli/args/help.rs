@@ -73,7 +73,8 @@ EXIT STATUS
 
 pub(super) const EXIT_UNPACK: &str = "\
 EXIT STATUS
-  0 the whole dump was written, and its digest agrees
+  0 all that was asked for was written, and its digests agree
+  3 so it was, and a warning tells what of it the dump may not have
   2 usage, or a choice    10 no such backup or table       11 the output file exists
   12 the key or passphrase is not the one         13 damaged          14 an object is missing
   15 the command failed, or did not read all      16 the store cannot be read
@@ -88,12 +89,13 @@ EXIT STATUS
 pub(super) const EXIT_SHOW: &str = "\
 EXIT STATUS
   0 done   2 usage, or several backups match   10 no such backup or store
-  3 done, and a warning tells why the passphrase was of no use
+  3 done, and a warning tells why the passphrase was of no use, or what the dump map lacks
   13 the manifest is damaged   16 the store cannot be read   18, 19 it is not of this version";
 
 pub(super) const EXIT_DIFF: &str = "\
 EXIT STATUS
   0 done   2 usage, or one of them has no dump map   10 no such backup or store
+  3 done, and a warning tells what of a dump is not in its map, or that it was not whole
   12 the key or passphrase is not the one   13 damaged   14 an object is missing   16 the store cannot be read";
 
 pub(super) const EXIT_VERIFY: &str = "\

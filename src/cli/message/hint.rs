@@ -176,7 +176,9 @@ fn hint_of_choice(error: &ChooseError) -> Option<String> {
         ChooseError::NoGlobals => {
             "leave `--globals` out; pg_dumpall writes roles and tablespaces, mysqldump writes none: its users are rows of the database `mysql`"
         }
-        ChooseError::OneDatabase { .. } => "choose one with `--database`, or leave `--no-connect` out",
+        ChooseError::OneDatabase { .. } => {
+            "choose one with `--database`, or leave `--no-connect` out; what does not say its database comes alone"
+        }
         ChooseError::WhichDatabase { .. } => "choose one with `--database`; `--database '*'` takes them all",
         ChooseError::SeveralDumps { .. } => {
             "unpack all of it, and take it apart where one dump ends; with `pg_dump -C` and `mysqldump --databases` each says which database it is of"

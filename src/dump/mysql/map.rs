@@ -23,14 +23,14 @@ use crate::dump::line::Line;
 use crate::dump::versions::{SERVER, TOOL, Versions};
 use crate::dump::words::Words;
 use bracket::Bracket;
-use identify::{Effect, Found, identify};
+use identify::{DROP_DATABASE, Effect, Found, identify};
 use statement::Statement;
 
 /// What a `DELIMITER` line opens and closes.
 const DELIMITER: &[u8] = b"DELIMITER";
 
 /// What makes and drops a database.
-const DATABASE: &[u8] = b"DATABASE";
+const DATABASE: [&[u8]; 2] = [b"DATABASE", DROP_DATABASE.as_bytes()];
 
 /// The comment that names the version of the server.
 const SERVER_VERSION: &[u8] = b"-- Server version\t";
@@ -159,7 +159,7 @@ impl Mapper {
         let (Some(begin), Some(found)) = (self.begin.take(), self.ended.take()) else { return };
         let brackets = found.effects.iter().any(|effect| matches!(effect, Effect::Opens(_)));
         // Nothing is kept from one database to another.
-        if found.kind == MapKind::Connect || found.class == DATABASE {
+        if found.kind == MapKind::Connect || DATABASE.contains(&&found.class[..]) {
             self.give_up();
         }
         if self.bracket.is_none() && !brackets {

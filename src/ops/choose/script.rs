@@ -19,6 +19,14 @@ pub struct Script {
     pub tables: Vec<ChosenTable>,
     /// Databases of which there is something.
     pub databases: BTreeSet<Vec<u8>>,
+    /// Tables that it makes.
+    pub made: BTreeSet<Member>,
+    /// A trigger that would go into the original was left out.
+    pub elsewhere: bool,
+    /// There are triggers on tables that come as rows alone.
+    pub triggers: bool,
+    /// One of the databases gives rights on what is made in it, when all else is done.
+    pub defaults: bool,
     /// A table that has rows in several dumps of the stream.
     pub in_several: Option<MapName>,
     /// In which dump of the stream the rows of each table stand.
@@ -44,10 +52,20 @@ pub fn write(
             let meant = match entry.kind {
                 MapKind::Data => closure.holds(database, &entry),
                 MapKind::Object | MapKind::Value => wanted.schema && closure.holds(database, &entry),
+                MapKind::Begin if database.is_empty() => return script.connect(None),
                 MapKind::Connect if wanted.stay => return script.connect(None),
                 MapKind::Connect => return script.connect(Some(entry)),
                 _ => return script.prepare(entry),
             };
+            let defaults = entry.class == b"ALTER DEFAULT PRIVILEGES" && script.databases.contains(database);
+            script.defaults |= wanted.schema && defaults;
+            if entry.class == b"TRIGGER" && closure.holds(database, &entry) {
+                script.triggers |= !wanted.schema;
+                if wanted.stay && wanted.schema && names_database(&entry) {
+                    script.elsewhere = true;
+                    return;
+                }
+            }
             if meant {
                 script.take(scene.dump, database, &entry);
             }
@@ -61,29 +79,63 @@ pub fn write(
 const OF_DATABASE: [&[u8]; 5] =
     [b"ALTER DATABASE", b"ALTER ROLE", b"COMMENT DATABASE", b"ACL DATABASE", b"SECURITY LABEL DATABASE"];
 
+/// What has a name at another server, which a copy would share with the original.
+const SUBSCRIPTIONS: [&[u8]; 3] = [b"SUBSCRIPTION", b"ALTER SUBSCRIPTION", b"COMMENT SUBSCRIPTION"];
+
+/// What makes a database, and changes it by its name, among the roles of a cluster: `pg_dumpall` did so before 2018.
+const AMONG_GLOBALS: [&[u8]; 5] =
+    [b"DATABASE", b"ALTER DATABASE", b"COMMENT DATABASE", b"ACL DATABASE", b"SECURITY LABEL DATABASE"];
+
 /// Whether something is left out of all of a database, or of the globals, in the middle of which it stands.
 fn is_left_out(scene: &Scene, entry: &MapEntry, wanted: &Wanted) -> bool {
     let class = entry.class.as_slice();
     match (&scene.subject, entry.kind) {
-        // `pg_dumpall --clean` begins with dropping every database, and every role.
-        (Subject::Globals, MapKind::Object) => class == b"DROP",
+        // `pg_dumpall --clean` begins with dropping every database, and every role; `pg_dump -C --clean` with its own.
+        (Subject::Globals, MapKind::Object) => class.starts_with(b"DROP") || AMONG_GLOBALS.contains(&class),
+        (Subject::Setup(_), MapKind::Object) => class.starts_with(b"DROP"),
         // mysqldump changes the whole server.
         (Subject::Database(_), MapKind::Object) if class == b"REPLICATION" => true,
         (Subject::Database(_), MapKind::Connect) => wanted.stay,
-        (Subject::Database(_), MapKind::Object) => wanted.stay && OF_DATABASE.contains(&class),
+        (Subject::Database(_), MapKind::Object) => {
+            let elsewhere = OF_DATABASE.contains(&class) || SUBSCRIPTIONS.contains(&class) || names_database(entry);
+            wanted.stay && elsewhere
+        }
         _ => false,
     }
 }
 
-/// Where it stands.
+/// Whether it is a trigger that would go into the database that it names, wherever its table is: a table of MySQL has no schema.
+fn names_database(entry: &MapEntry) -> bool {
+    entry.class == b"TRIGGER" && entry.on.schema.is_empty() && !entry.own.schema.is_empty()
+}
+
+/// Where it stands; `elsewhere` becomes true when a trigger is among it that names its database.
 pub fn left_out(
     scenes: &Scenes,
     reader: &mut ContentsReader<'_, '_>,
     wanted: &Wanted,
+    elsewhere: &mut bool,
 ) -> Result<Vec<Range<u64>>, RunError> {
     let mut ranges = Vec::new();
     scenes.each(reader, &mut |scene, entry| {
         if is_left_out(scene, &entry, wanted) {
+            *elsewhere |= names_database(&entry);
+            ranges.push(entry.offset..entry.end());
+        }
+    })?;
+    Ok(ranges)
+}
+
+/// Where among the globals some databases are made.
+pub fn made_among_globals(
+    scenes: &Scenes,
+    reader: &mut ContentsReader<'_, '_>,
+    databases: &[Vec<u8>],
+) -> Result<Vec<Range<u64>>, RunError> {
+    let mut ranges = Vec::new();
+    scenes.each(reader, &mut |scene, entry| {
+        let makes = AMONG_GLOBALS.contains(&entry.class.as_slice()) && databases.contains(&entry.own.name);
+        if scene.subject == Subject::Globals && entry.kind == MapKind::Object && makes {
             ranges.push(entry.offset..entry.end());
         }
     })?;
@@ -144,6 +196,11 @@ impl Script {
         self.ranges.push(entry.offset..entry.end());
         if !self.databases.contains(database) {
             self.databases.insert(database.to_vec());
+        }
+        if entry.kind == MapKind::Object
+            && [&b"TABLE"[..], b"FOREIGN TABLE", b"MATERIALIZED VIEW"].contains(&&entry.class[..])
+        {
+            self.made.insert((database.to_vec(), entry.own.clone()));
         }
         if entry.kind == MapKind::Data {
             self.take_rows(dump, database, entry);

@@ -4,7 +4,7 @@ use super::{Making, Subject};
 use crate::base::map::{MapEntry, MapKind};
 
 /// What is of no database.
-const GLOBALS: [&[u8]; 5] = [b"USER", b"ROLE", b"GRANT", b"SERVER", b"INSTALL"];
+const GLOBALS: [&[u8]; 6] = [b"USER", b"ROLE", b"GRANT", b"SERVER", b"INSTALL", b"DROP USER"];
 
 impl Making {
     /// Takes an entry that has a length.
@@ -27,7 +27,7 @@ impl Making {
                 self.settings = None;
                 self.connect(entry);
             }
-            (MapKind::Object, b"DATABASE") => {
+            (MapKind::Object, b"DATABASE" | b"DROP DATABASE") => {
                 self.settings = None;
                 self.begin(entry.offset, None);
             }

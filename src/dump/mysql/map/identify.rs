@@ -65,6 +65,9 @@ pub(super) const REPLICATION: &str = "REPLICATION";
 /// What changes a database, by its name: around what was made when that had another character set.
 pub(super) const ALTER_DATABASE: &str = "ALTER DATABASE";
 
+/// What drops one.
+pub(super) const DROP_DATABASE: &str = "DROP DATABASE";
+
 pub(super) fn named(name: Vec<u8>) -> MapName {
     MapName { schema: Vec::new(), name }
 }
@@ -160,13 +163,23 @@ fn create(mut words: Words<'_>) -> Found {
     for word in ["BODY", "IF", "NOT", "EXISTS"] {
         words.skip(word);
     }
-    let own = name(&mut words);
-    let found = Found::new(MapKind::Object, class).about(space(class), own);
-    if class != "TRIGGER" {
-        return found;
+    if class == "TRIGGER" {
+        return trigger(words);
     }
-    let on = if words.after("ON") { name(&mut words) } else { None };
-    Found { named: found.named && on.is_some(), on: on.map(named).unwrap_or_default(), ..found }
+    let own = name(&mut words);
+    Found::new(MapKind::Object, class).about(space(class), own)
+}
+
+/// Whoever made it may have named its database, or that of its table: the dump repeats it as it was typed.
+fn trigger(mut words: Words<'_>) -> Found {
+    let own = words.parts();
+    let on = if words.after("ON") { words.parts() } else { None };
+    let database = own.iter().chain(&on).find(|parts| parts.len() > 1).map(|parts| parts[0].clone());
+    let last = |parts: Option<Vec<Vec<u8>>>| parts.and_then(|mut parts| parts.pop());
+    let (own, on) = (last(own), last(on));
+    let named = own.is_some() && on.is_some();
+    let own = MapName { schema: database.unwrap_or_default(), name: own.unwrap_or_default() };
+    Found { own, on: on.map(self::named).unwrap_or_default(), named, ..Found::new(MapKind::Object, "TRIGGER") }
 }
 
 fn drop(mut words: Words<'_>) -> Found {
@@ -175,7 +188,11 @@ fn drop(mut words: Words<'_>) -> Found {
         words.skip(word);
     }
     let own = name(&mut words);
-    let class_of = if ["DATABASE", "USER", "ROLE", "SERVER"].contains(&class) { class } else { "DROP" };
+    let class_of = match class {
+        "DATABASE" => DROP_DATABASE,
+        "USER" | "ROLE" | "SERVER" => "DROP USER",
+        _ => "DROP",
+    };
     Found { weight: Weight::Prelude, ..Found::new(MapKind::Object, class_of).about(space(class), own) }
 }
 

@@ -129,13 +129,21 @@ fn select(mut words: Words<'_>) -> Found {
     }
 }
 
+/// Goes past keywords that stand together: each of them alone may be a name.
+fn skip_all(words: &mut Words<'_>, keywords: &[&str]) {
+    if words.starts(keywords) {
+        for _ in keywords {
+            words.next();
+        }
+    }
+}
+
 fn create(mut words: Words<'_>) -> Found {
     let replaces = words.skip("OR") && words.skip("REPLACE");
     while MODIFIERS.iter().any(|word| words.skip(word)) {}
     let class = words.class();
-    for word in ["CONCURRENTLY", "IF", "NOT", "EXISTS"] {
-        words.skip(word);
-    }
+    words.skip("CONCURRENTLY");
+    skip_all(&mut words, &["IF", "NOT", "EXISTS"]);
     let found = Found::new(MapKind::Object, &class);
     match class.as_str() {
         "INDEX" => {
@@ -164,13 +172,10 @@ fn create(mut words: Words<'_>) -> Found {
         }
         "TABLE" | "FOREIGN TABLE" => {
             let table = words.name();
-            let mut found = found.about(Space::Relation, table.clone());
-            words.after("INHERITS");
-            let parents = std::iter::from_fn(|| words.next().and_then(|_| words.name()));
-            if let Some(table) = table {
-                found.links = parents.map(|parent| (b"child".as_slice(), table.clone(), parent)).collect();
-            }
-            found
+            let links = table.iter().flat_map(|table| {
+                parents(&mut words).into_iter().map(|parent| (b"child".as_slice(), table.clone(), parent))
+            });
+            Found { links: links.collect(), ..found.about(Space::Relation, table.clone()) }
         }
         // What stands in for a view, or takes the place of what stood in for it.
         "VIEW" if replaces => Found::new(MapKind::Object, "REPLACE VIEW").about(Space::Relation, words.name()),
@@ -180,11 +185,21 @@ fn create(mut words: Words<'_>) -> Found {
     }
 }
 
+/// What a table is a child of. Before 2018 `pg_dump` wrote partitions as such from the beginning.
+fn parents(words: &mut Words<'_>) -> Vec<MapName> {
+    if words.starts(&["PARTITION", "OF"]) {
+        skip_all(words, &["PARTITION", "OF"]);
+        return words.name().into_iter().collect();
+    }
+    words.after("INHERITS");
+    let listed = |mark: &Token| matches!(mark, Token::Mark(b'(' | b','));
+    std::iter::from_fn(|| words.next().filter(|mark| listed(mark)).and_then(|_| words.name())).collect()
+}
+
 fn alter(mut words: Words<'_>) -> Found {
     let class = words.class();
-    for word in ["IF", "EXISTS", "ONLY"] {
-        words.skip(word);
-    }
+    skip_all(&mut words, &["IF", "EXISTS"]);
+    words.skip("ONLY");
     let own = words.name();
     let altered = Found::new(MapKind::Object, "ALTER");
     match class.as_str() {

@@ -1,0 +1,75 @@
+//! Parts of what was not written by one run of a tool of today: several dumps in one stream, and dumps as they were before 2018.
+
+use crate::parts::{END, HEAD, TABLES, dump, rows};
+use crate::place::{Place, run};
+
+/// Rows of one table out of two databases are not put into one; but the parts of one dump may come one after another.
+#[test]
+fn several_dumps_in_one_stream() {
+    let place = Place::with_key();
+    let of_mysql = "-- MySQL dump 10.13  Distrib 8.0.36, for Linux (x86_64)\n--\n-- Host: localhost    Database: shop\n-- ------------------------------------------------------\n-- Server version\t8.0.36\n\nINSERT INTO `orders` VALUES (1);\n\n-- Dump completed on 2026-11-20  1:00:00\n";
+    for (twice, table) in [(dump(&[1, 2]).repeat(2), "public.orders"), (of_mysql.repeat(2), "orders")] {
+        let id = place.pack(&["--allow-shrink"], twice.as_bytes());
+        for arguments in [&["--table", "orders"][..], &["--table", "*", "--with-schema"]] {
+            let ran = run(place.command(&[&["unpack", "-q", &id], arguments].concat()), b"");
+            ran.fails("twice", 2, &format!("{table} has rows in several dumps of the stream"));
+            assert_eq!(ran.out, b"");
+        }
+    }
+    let sections = [HEAD, TABLES, END, HEAD, &rows("orders", &[1, 2]), END, HEAD, &rows("child", &[7]), END].concat();
+    let id = place.pack(&["--allow-shrink"], sections.as_bytes());
+    let script = place.ok(&["unpack", "-q", &id, "--table", "orders", "--table", "child", "--with-schema"], b"");
+    for once in ["CREATE TABLE public.orders", "COPY public.orders", "COPY public.child"] {
+        assert_eq!(script.matches(once).count(), 1, "{script}");
+    }
+}
+
+/// What one dump of a stream says of its database does not hold for another one.
+#[test]
+fn a_dump_is_not_of_the_database_of_another() {
+    let place = Place::with_key();
+    let nameless = [HEAD, TABLES, &rows("orders", &[1]), END].concat();
+    let shop = "CREATE DATABASE shop;\n\n\\connect shop\n\nCREATE TABLE public.lines (\n    id integer\n);\n\n";
+    let named = [HEAD, shop, &rows("lines", &[2]), END].concat();
+    for stream in [[&nameless[..], &named].concat(), [&named[..], &nameless].concat()] {
+        let id = place.pack(&["--allow-shrink"], stream.as_bytes());
+        let part = |arguments: &[&str]| run(place.command(&[&["unpack", "-q", &id], arguments].concat()), b"");
+        let of_shop = String::from_utf8(part(&["--database", "shop"]).out).expect("text");
+        assert!(of_shop.contains("CREATE DATABASE shop") && of_shop.contains("COPY public.lines"), "{of_shop}");
+        assert!(!of_shop.contains("orders"), "{of_shop}");
+        let orders = part(&["--table", "orders", "--with-schema"]);
+        let script = String::from_utf8(orders.out).expect("text");
+        assert!(orders.code == Some(0) && script.contains("COPY public.orders"), "{}", orders.err);
+        assert!(!script.contains("connect"), "it goes where psql is told:\n{script}");
+        for arguments in [&["--table", "orders", "--table", "lines"][..], &["--database", "*"]] {
+            part(arguments).fails("both", 2, "what is chosen is of several databases: ");
+        }
+        assert!(place.ok(&["show", &id, "--contents"], b"").contains("the database"));
+    }
+}
+
+/// What the archives of the service before hold: databases are made among the roles, and partitions as such.
+#[test]
+fn clusters_of_before_2018() {
+    let place = Place::with_key();
+    let globals = "--\n-- PostgreSQL database cluster dump\n--\n\nCREATE ROLE app;\nALTER ROLE app WITH LOGIN;\n\nCREATE DATABASE shop WITH TEMPLATE = template0 OWNER = app;\nALTER DATABASE shop SET work_mem TO '7MB';\nREVOKE CONNECT,TEMPORARY ON DATABASE template1 FROM PUBLIC;\n\n\\connect shop\n\nSET default_transaction_read_only = off;\n\n";
+    let old = HEAD.replace("\\restrict K\n\n", "");
+    let tables = "CREATE TABLE m (\n    id integer\n)\nPARTITION BY RANGE (id);\n\nCREATE TABLE m1 PARTITION OF m\nFOR VALUES FROM (1) TO (9);\n\nCREATE TABLE x (\n)\nINHERITS (m2)\nWITH (fillfactor='70');\n\n";
+    let path = "SET search_path = public, pg_catalog;\n\n";
+    let end =
+        "--\n-- PostgreSQL database dump complete\n--\n\n--\n-- PostgreSQL database cluster dump complete\n--\n\n";
+    let dump = [globals, &old, path, tables, "COPY m1 (id) FROM stdin;\n3\n\\.\n\n", end].concat();
+    let id = place.pack(&[], dump.as_bytes());
+    let part = |arguments: &[&str]| place.ok(&[&["unpack", "-q", &id], arguments].concat(), b"");
+    let roles = part(&["--globals"]);
+    assert!(roles.contains("CREATE ROLE app;\nALTER ROLE app WITH LOGIN;\n") && !roles.contains("DATABASE"), "{roles}");
+    let shop = part(&["--database", "shop"]);
+    let made =
+        "CREATE DATABASE shop WITH TEMPLATE = template0 OWNER = app;\nALTER DATABASE shop SET work_mem TO '7MB';\n";
+    assert!(shop.contains(made) && shop.contains("COPY m1"), "{shop}");
+    assert!(shop.find(made) < shop.find("\\connect shop") && !shop.contains("ROLE"), "{shop}");
+    let copy = part(&["--database", "shop", "--no-connect"]);
+    assert!(copy.contains("COPY m1") && !copy.contains("DATABASE") && !copy.contains("connect"), "{copy}");
+    let parent = part(&["--table", "m", "--with-schema"]);
+    assert!(parent.contains("CREATE TABLE m1 PARTITION OF m\n") && parent.contains("COPY m1"), "{parent}");
+}
