@@ -342,3 +342,82 @@ fn a_dump_that_cleans_spares_what_is_there() {
         assert!(comparable(&cluster) == before, "{clean:?}: the view came back as something else");
     }
 }
+
+/// Names that are words of statements, and what a database does to all that is made in it.
+const MISLEADING: &str = r#"
+CREATE SCHEMA "if";
+CREATE TABLE "if"."if" (id int PRIMARY KEY, copy text);
+INSERT INTO "if"."if" VALUES (1, 'x'), (2, 'COPY t FROM stdin;');
+CREATE TABLE stdin (a int);
+INSERT INTO stdin VALUES (1);
+CREATE VIEW of_stdin AS SELECT a FROM stdin;
+CREATE VIEW of_with AS WITH stdin AS (SELECT 1 AS a) SELECT a FROM stdin;
+CREATE FUNCTION take() RETURNS SETOF int BEGIN ATOMIC WITH stdin AS (SELECT 1 AS a) SELECT a FROM stdin; END;
+CREATE TABLE parts (id int) PARTITION BY RANGE (id);
+CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (9);
+CREATE INDEX pi ON parts (id);
+ALTER INDEX parts_1_id_idx RENAME TO "if";
+COMMENT ON INDEX "if" IS 'i';
+INSERT INTO parts VALUES (3);
+CREATE TABLE zz (id int);
+INSERT INTO zz SELECT generate_series(1, 5);
+"#;
+
+#[test]
+fn words_of_statements_may_be_names() {
+    let (place, cluster) = (Place::new(), Cluster::start());
+    cluster.psql("postgres", MISLEADING);
+    // Nothing with rows behind the last view: what is behind it is another database.
+    cluster.psql("postgres", "CREATE DATABASE aaa");
+    cluster.psql("aaa", "CREATE VIEW v AS WITH stdin AS (SELECT 1 AS a) SELECT a FROM stdin");
+    let packed = place.pack(&cluster);
+    assert!(packed.status.success(), "{}", text(&packed.stderr));
+    let before = comparable(&cluster);
+    let all = [
+        "--table", "if.if", "--table", "stdin", "--table", "of_stdin", "--table", "of_with", "--table", "parts",
+        "--table", "zz",
+    ];
+    for table in [&["--table", "zz"][..], &["--table", "if.if"], &["--table", "parts"], &["--table", "of_with"], &all] {
+        let drop = |name: &&str| match *name {
+            "--table" => String::new(),
+            view if view.starts_with("of_") => format!("DROP VIEW IF EXISTS {view};"),
+            "if.if" => "DROP TABLE \"if\".\"if\";".into(),
+            table => format!("DROP TABLE {table} CASCADE;"),
+        };
+        // Views first: they need the tables.
+        let mut drops: Vec<String> = table.iter().map(drop).collect();
+        drops.sort_by_key(|drop| !drop.contains("VIEW"));
+        cluster.psql("postgres", &drops.concat());
+        let given = place.give(&cluster, &[&["--database", "postgres", "--with-schema"], table].concat(), true);
+        assert!(given.status.success(), "{table:?}: {}", text(&given.stderr));
+        assert!(comparable(&cluster) == before, "{table:?} came back as something else");
+    }
+    // The schema alone, too, which ends in no rows at all.
+    let mut command = cluster.command(VAULT);
+    place.settle(&mut command);
+    command.args(["pack", "--allow-shrink", "--"]).arg(cluster.tool("pg_dump")).args(["--schema-only", "postgres"]);
+    let packed = command.output().expect("vault runs");
+    assert!(packed.status.success(), "{}", text(&packed.stderr));
+}
+
+/// A table that is made anew gets what its database gives to every one: the dump gives it last, and the table had come before.
+#[test]
+fn rights_by_default_are_warned_of() {
+    let (place, cluster) = (Place::new(), Cluster::start());
+    cluster.psql("postgres", "CREATE TABLE pay (a int); CREATE TABLE open (a int); ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC");
+    cluster.psql("postgres", "CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN new; END $$");
+    cluster.psql(
+        "postgres",
+        "CREATE TRIGGER tr BEFORE INSERT ON pay FOR EACH ROW EXECUTE FUNCTION stamp(); INSERT INTO pay VALUES (1)",
+    );
+    assert!(place.pack(&cluster).status.success());
+    let part = |arguments: &[&str]| {
+        let ran = place.vault(&[&["unpack", "latest", "--table", "pay", "--database", "postgres"], arguments].concat());
+        let ran = { ran }.output().expect("vault runs");
+        (ran.status.code(), text(&ran.stderr))
+    };
+    let (code, told) = part(&["--with-schema"]);
+    assert!(code == Some(3) && told.contains("warning: the dump has ALTER DEFAULT PRIVILEGES"), "{code:?} {told}");
+    let (code, told) = part(&[]);
+    assert!(code == Some(0) && told.contains("note: the dump has triggers on these tables"), "{code:?} {told}");
+}

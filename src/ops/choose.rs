@@ -146,7 +146,7 @@ fn whole(
     if ranges.is_empty() {
         return Ok(ranges);
     }
-    let mut ranges = without(ranges, script::left_out(scenes, reader, wanted, elsewhere)?);
+    let mut ranges = without(ranges, script::left_out(scenes, reader, wanted, &meant, elsewhere)?);
     if all_of_them && !wanted.stay {
         ranges.extend(script::made_among_globals(scenes, reader, databases)?);
     }

@@ -109,16 +109,17 @@ fn names_database(entry: &MapEntry) -> bool {
     entry.class == b"TRIGGER" && entry.on.schema.is_empty() && !entry.own.schema.is_empty()
 }
 
-/// Where it stands; `elsewhere` becomes true when a trigger is among it that names its database.
+/// Where it stands in the scenes that are meant; `elsewhere` becomes true when a trigger is among it that names its database.
 pub fn left_out(
     scenes: &Scenes,
     reader: &mut ContentsReader<'_, '_>,
     wanted: &Wanted,
+    meant: &dyn Fn(&Subject) -> bool,
     elsewhere: &mut bool,
 ) -> Result<Vec<Range<u64>>, RunError> {
     let mut ranges = Vec::new();
     scenes.each(reader, &mut |scene, entry| {
-        if is_left_out(scene, &entry, wanted) {
+        if meant(&scene.subject) && is_left_out(scene, &entry, wanted) {
             *elsewhere |= names_database(&entry);
             ranges.push(entry.offset..entry.end());
         }
