@@ -22,6 +22,12 @@ fn several_dumps_in_one_stream() {
     for once in ["CREATE TABLE public.orders", "COPY public.orders", "COPY public.child"] {
         assert_eq!(script.matches(once).count(), 1, "{script}");
     }
+    // Without what makes the table.
+    let id =
+        place.pack(&["--allow-shrink"], [HEAD, &rows("orders", &[1]), &rows("child", &[7]), END].concat().as_bytes());
+    let ran = run(place.command(&["unpack", "-q", &id, "--table", "*", "--with-schema"]), b"");
+    let told = "warning: rows alone come back of public.orders and 1 more: the dump does not say how it is made";
+    assert!(ran.code == Some(3) && ran.err.contains(told), "{ran:?}");
 }
 
 /// What one dump of a stream says of its database does not hold for another one.
@@ -72,4 +78,20 @@ fn clusters_of_before_2018() {
     assert!(copy.contains("COPY m1") && !copy.contains("DATABASE") && !copy.contains("connect"), "{copy}");
     let parent = part(&["--table", "m", "--with-schema"]);
     assert!(parent.contains("CREATE TABLE m1 PARTITION OF m\n") && parent.contains("COPY m1"), "{parent}");
+}
+
+/// Where a table is made is a setting before it.
+#[test]
+fn settings_between_statements_are_compared() {
+    let place = Place::with_key();
+    let pack = |space: &str| {
+        let set = format!("SET default_tablespace = {space};\n\n");
+        place.pack(&["--allow-shrink"], [HEAD, &set, TABLES, &rows("orders", &[1]), END].concat().as_bytes())
+    };
+    let (fast, slow, again) = (pack("fast"), pack("slow"), pack("slow"));
+    for options in [&[][..], &["--exact"]] {
+        let told = |before: &str, after: &str| place.ok(&[&["diff", before, after], options].concat(), b"");
+        assert!(told(&fast, &slow).contains("(statements)"), "{}", told(&fast, &slow));
+        assert!(!told(&slow, &again).contains("(statements)"), "{}", told(&slow, &again));
+    }
 }

@@ -221,6 +221,7 @@ fn what_has_no_name_is_counted_and_stands_there() {
         format!("CREATE TABLE public.{long} (\n    a int\n);\n"),
         format!("CREATE TABLE public.\"{long}\" (\n    a int\n);\n"),
         "CREATE TRIGGER t AFTER INSERT;\n".into(),
+        "CREATE TABLE public.t (a int); DROP TABLE public.u;\n".into(),
         "COPY (SELECT 1) FROM stdin;\n1\n\\.\n".into(),
         format!("CREATE TRIGGER t AFTER UPDATE OF {} ON public.t EXECUTE FUNCTION f();\n", "abcdef, ".repeat(9000)),
     ];

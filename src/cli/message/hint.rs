@@ -174,7 +174,7 @@ fn hint_of_choice(error: &ChooseError) -> Option<String> {
         }
         ChooseError::Nameless => "leave `--database` out: there is only one",
         ChooseError::NoGlobals => {
-            "leave `--globals` out; pg_dumpall writes roles and tablespaces, mysqldump writes none: its users are rows of the database `mysql`"
+            "leave `--globals` out; pg_dumpall writes roles and tablespaces, mysqldump writes none without `--system`: its users are rows of the database `mysql`"
         }
         ChooseError::OneDatabase { .. } => {
             "choose one with `--database`, or leave `--no-connect` out; what does not say its database comes alone"

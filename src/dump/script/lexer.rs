@@ -21,6 +21,8 @@
 //! can matter. Memory: the head of the current line, and a dollar
 //! tag, both bounded.
 
+mod copy;
+
 use memchr::{memchr, memchr3};
 
 use super::rows::{self, ROWS_END};
@@ -29,16 +31,11 @@ use super::values::Values;
 use crate::dump::blocks::Registers;
 use crate::dump::line::Line;
 use crate::dump::shortfall::Seen;
+use copy::CopyLine;
 
 /// A dollar tag is an identifier; `pg_dump` makes them from a few letters. A
 /// longer one is taken for code: the limit bounds what the input makes us keep.
 const TAG_BYTES_MAX: usize = 128;
-
-/// What the line that introduces rows begins with.
-const COPY: &[u8; 5] = b"COPY ";
-
-/// What it ends in.
-const ROWS_BEGIN: &[u8; 12] = b" FROM stdin;";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -69,10 +66,7 @@ pub(super) struct Lexer {
     /// Where in this slab the statement under way begins, if its values have not been reached.
     begin: Option<usize>,
     tag: Vec<u8>,
-    /// How much of [`COPY`] the line under way begins with so far; `None` once it begins with something else.
-    copy: Option<usize>,
-    /// The last bytes of earlier slabs, for an ending that straddles slabs.
-    recent: [u8; ROWS_BEGIN.len()],
+    copy: CopyLine,
     registers: Registers,
     /// Where the slab stands in the stream.
     offset: u64,
@@ -88,8 +82,7 @@ impl Default for Lexer {
             values: Values::default(),
             begin: None,
             tag: Vec::new(),
-            copy: None,
-            recent: [0; ROWS_BEGIN.len()],
+            copy: CopyLine::default(),
             registers: Registers::default(),
             offset: 0,
             line_begin: 0,
@@ -118,7 +111,7 @@ impl Lexer {
                 State::Rows(matched) => self.rows(matched, rest, here, sink),
             };
         }
-        self.remember(bytes);
+        self.copy.remember(bytes);
         self.begin = None;
         self.offset += bytes.len() as u64;
     }
@@ -136,7 +129,8 @@ impl Lexer {
 
     fn line_start(&mut self, bytes: &[u8], at: usize, sink: &mut impl Sink) -> usize {
         let here = self.offset + at as u64;
-        (self.line_begin, self.copy) = (here, None);
+        self.line_begin = here;
+        self.copy.leave();
         match bytes[at] {
             b'\n' => sink.blank(),
             b'-' => self.state = State::Dash,
@@ -155,7 +149,7 @@ impl Lexer {
                     return head;
                 }
                 self.statement(Some(at), sink);
-                self.copy = Some(0);
+                self.copy.begin();
                 return 0;
             }
         }
@@ -205,7 +199,7 @@ impl Lexer {
             return 0;
         }
         let rest = &bytes[at..];
-        self.follow_copy(rest);
+        self.copy.follow(rest);
         let stop = next_in_code(rest);
         let code = &rest[..stop.unwrap_or(rest.len())];
         if let Some(values) = sink.code(code) {
@@ -222,20 +216,11 @@ impl Lexer {
         }
     }
 
-    /// In the first bytes of a line of SQL.
-    fn follow_copy(&mut self, rest: &[u8]) {
-        if let Some(matched) = self.copy.filter(|matched| *matched < COPY.len()) {
-            let missing = &COPY[matched..];
-            let more = missing.len().min(rest.len());
-            self.copy = (rest[..more] == missing[..more]).then_some(matched + more);
-        }
-    }
-
     /// In SQL, at what may be more than code.
     fn stop_in_code(&mut self, bytes: &[u8], at: usize, sink: &mut impl Sink) -> usize {
         let after = self.offset + at as u64 + 1;
         self.state = match bytes[at] {
-            b'\n' if self.begins_rows(&bytes[..at]) && !sink.has_values() => {
+            b'\n' if self.copy.ends_at(&bytes[..at]) && !sink.has_values() => {
                 sink.rows_begin(after);
                 State::Rows(1)
             }
@@ -350,27 +335,6 @@ impl Lexer {
         sink.rows_end(here + length as u64);
         self.state = State::LineStart;
         length
-    }
-
-    /// Whether the line that ends where `before` ends introduces rows.
-    fn begins_rows(&self, before: &[u8]) -> bool {
-        if self.copy != Some(COPY.len()) {
-            return false;
-        }
-        match ROWS_BEGIN.len().checked_sub(before.len()) {
-            None | Some(0) => before.ends_with(ROWS_BEGIN),
-            Some(missing) => {
-                let (earlier, here) = ROWS_BEGIN.split_at(missing);
-                before == here && self.recent.ends_with(earlier)
-            }
-        }
-    }
-
-    fn remember(&mut self, bytes: &[u8]) {
-        let kept = bytes.len().min(self.recent.len());
-        let start = self.recent.len() - kept;
-        self.recent.rotate_left(kept);
-        self.recent[start..].copy_from_slice(&bytes[bytes.len() - kept..]);
     }
 }
 

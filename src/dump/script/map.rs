@@ -207,7 +207,8 @@ impl Mapper {
             if self.statement.repeats() {
                 return self.extend(end, rows);
             }
-            let found = identify(self.statement.tokens(), &self.path);
+            let mut found = identify(self.statement.tokens(), &self.path);
+            found.named &= !self.statement.is_several();
             // A `COPY` whose line does not introduce rows has none.
             let rows = if found.class == b"COPY" { 0 } else { rows };
             self.found(found, begin, end, rows);

@@ -42,6 +42,8 @@ pub(super) struct Statement {
     begun: u64,
     /// The last byte that is not white space.
     last: u8,
+    /// Something stands behind the `;` on its line.
+    several: bool,
     /// Parentheses in the values of an `INSERT`.
     rows: u64,
     /// The statement begins as the one before.
@@ -144,14 +146,24 @@ impl Statement {
         self.bytes += room;
     }
 
+    /// Whether it is more than one statement, of which none has a range of its own.
+    pub(super) fn is_several(&self) -> bool {
+        self.several
+    }
+
     /// A line ends outside literals; `true` when the statement does.
     pub(super) fn line_end(&mut self) -> bool {
         self.end_word();
         self.literal = None;
+        self.is_ended()
+    }
+
+    fn is_ended(&self) -> bool {
         self.last == b';' && self.depth == 0 && self.begun == 0
     }
 
     fn byte(&mut self, byte: u8) {
+        self.several |= self.is_ended() && byte != b';' && !byte.is_ascii_whitespace();
         if byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$' || !byte.is_ascii() {
             self.in_word = true;
             self.last = byte;
