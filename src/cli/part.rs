@@ -57,14 +57,17 @@ pub fn warn_of_end(teller: &Teller, open: &OpenManifest, mapped: u64, plain: u64
 /// Says what a script cannot know of the database that it goes into, or had to leave out.
 fn warn_of_surroundings(teller: &Teller, chosen: &Chosen) {
     if let Some(table) = chosen.unmade.first() {
-        let others = match chosen.unmade.len() {
-            1 => String::new(),
-            tables => format!(" and {} more", tables - 1),
+        let table = shown(table);
+        let tables = match chosen.unmade.len() {
+            1 => table,
+            several => format!("{table} and {} more", several - 1),
         };
-        teller.warn(&format!("rows alone come back of {}{others}: the dump does not say how it is made", shown(table)));
+        teller.warn(&format!("of {tables} rows alone come back: the dump has nothing that makes the table"));
     }
     if chosen.elsewhere {
-        teller.warn("a trigger is left out that names the original as its database");
+        teller.warn(
+            "what would reach into the original is left out: subscriptions, and triggers that name their database",
+        );
     }
     if chosen.defaults {
         teller.warn(

@@ -13,7 +13,7 @@ use crate::ops::scenes::{Scenes, Subject};
 use crate::pipeline::contents::ContentsReader;
 
 use closure::{Closure, Matched, Member};
-pub use error::{ChooseError, NoRows};
+pub use error::{ChooseError, NAMELESS, NoRows};
 use pattern::{Nearest, Pattern, TablePattern};
 
 /// What is asked for.
@@ -107,7 +107,7 @@ pub fn choose(scenes: &Scenes, reader: &mut ContentsReader<'_, '_>, wanted: &Wan
         chosen.ranges.extend(script.ranges);
         (chosen.defaults, chosen.elsewhere, chosen.triggers) = (script.defaults, script.elsewhere, script.triggers);
         if wanted.schema {
-            let made = |table: &&ChosenTable| script.made.contains(&(table.database.clone(), table.table.clone()));
+            let made = |table: &&ChosenTable| script.made.contains_key(&(table.database.clone(), table.table.clone()));
             chosen.unmade =
                 script.tables.iter().filter(|table| !made(table)).map(|table| table.table.clone()).collect();
         }
@@ -178,11 +178,7 @@ fn check_stay<'a>(wanted: &Wanted, databases: impl Iterator<Item = &'a Vec<u8>>)
     if !stays || databases.len() < 2 {
         return Ok(());
     }
-    let shown = |name: &&Vec<u8>| match name.is_empty() {
-        true => "one without a name".into(),
-        false => String::from_utf8_lossy(name).into_owned(),
-    };
-    Err(ChooseError::OneDatabase { databases: databases.iter().map(shown).collect() })
+    Err(ChooseError::OneDatabase { databases: databases.iter().map(|name| error::database(name)).collect() })
 }
 
 /// The databases that are meant: those that match, or all of them.

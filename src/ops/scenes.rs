@@ -120,6 +120,8 @@ struct Making {
     scenes: Vec<Begun>,
     /// Dumps that have begun.
     dumps: u32,
+    /// The last of them has, with the line before its first comment.
+    guarded: bool,
     connected: Option<Vec<u8>>,
     ended: bool,
     /// The dump is one of mysqldump.
@@ -132,7 +134,10 @@ struct Making {
 
 impl Making {
     fn take(&mut self, entry: &MapEntry) {
-        self.dumps += u32::from(entry.kind == MapKind::Begin);
+        // Without comments the line that guards the dump is all that it begins with.
+        let guards = entry.kind == MapKind::Guard && entry.class == b"sandbox";
+        self.dumps += u32::from(guards || (entry.kind == MapKind::Begin && !self.guarded));
+        self.guarded = guards;
         self.mysql |= [&b"mysql"[..], b"sandbox"].contains(&&entry.class[..]);
         if self.mysql && entry.length > 0 {
             return self.take_mysql(entry);

@@ -12,9 +12,18 @@ fn several_dumps_in_one_stream() {
         let id = place.pack(&["--allow-shrink"], twice.as_bytes());
         for arguments in [&["--table", "orders"][..], &["--table", "*", "--with-schema"]] {
             let ran = run(place.command(&[&["unpack", "-q", &id], arguments].concat()), b"");
-            ran.fails("twice", 2, &format!("{table} has rows in several dumps of the stream"));
+            ran.fails("twice", 2, &format!("{table} is in several dumps of the stream"));
             assert_eq!(ran.out, b"");
         }
+    }
+    // What has no rows, and what has no comments: the line that guards a dump begins it, too.
+    let view = [HEAD, "CREATE VIEW public.v AS\n SELECT 1;\n\n", END].concat();
+    let guarded = "/*M!999999\\- enable the sandbox mode */ \nDROP TABLE IF EXISTS `v`;\nCREATE TABLE `v` (a int);\nINSERT INTO `v` VALUES (1);\n";
+    for (twice, table) in [(view.repeat(2), "public.v"), (guarded.repeat(2), "v")] {
+        let ran = run(place.command(&["pack", "--allow-shrink", "--", "printf", "%s", &twice]), b"");
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        let ran = run(place.command(&["unpack", "-q", "latest", "--table", "v", "--with-schema"]), b"");
+        ran.fails("twice", 2, &format!("{table} is in several dumps of the stream"));
     }
     let sections = [HEAD, TABLES, END, HEAD, &rows("orders", &[1, 2]), END, HEAD, &rows("child", &[7]), END].concat();
     let id = place.pack(&["--allow-shrink"], sections.as_bytes());
@@ -26,7 +35,7 @@ fn several_dumps_in_one_stream() {
     let id =
         place.pack(&["--allow-shrink"], [HEAD, &rows("orders", &[1]), &rows("child", &[7]), END].concat().as_bytes());
     let ran = run(place.command(&["unpack", "-q", &id, "--table", "*", "--with-schema"]), b"");
-    let told = "warning: rows alone come back of public.orders and 1 more: the dump does not say how it is made";
+    let told = "warning: of public.orders and 1 more rows alone come back: the dump has nothing that makes the table";
     assert!(ran.code == Some(3) && ran.err.contains(told), "{ran:?}");
 }
 
@@ -48,7 +57,10 @@ fn a_dump_is_not_of_the_database_of_another() {
         assert!(orders.code == Some(0) && script.contains("COPY public.orders"), "{}", orders.err);
         assert!(!script.contains("connect"), "it goes where psql is told:\n{script}");
         for arguments in [&["--table", "orders", "--table", "lines"][..], &["--database", "*"]] {
-            part(arguments).fails("both", 2, "what is chosen is of several databases: ");
+            let refused = part(arguments);
+            refused.fails("both", 2, "what is chosen is of several databases: ");
+            assert!(refused.err.contains("one without a name"), "{}", refused.err);
+            assert!(refused.err.contains("take it apart where one dump ends"), "{}", refused.err);
         }
         assert!(place.ok(&["show", &id, "--contents"], b"").contains("the database"));
     }
@@ -58,7 +70,7 @@ fn a_dump_is_not_of_the_database_of_another() {
 #[test]
 fn clusters_of_before_2018() {
     let place = Place::with_key();
-    let globals = "--\n-- PostgreSQL database cluster dump\n--\n\nCREATE ROLE app;\nALTER ROLE app WITH LOGIN;\n\nCREATE DATABASE shop WITH TEMPLATE = template0 OWNER = app;\nALTER DATABASE shop SET work_mem TO '7MB';\nREVOKE CONNECT,TEMPORARY ON DATABASE template1 FROM PUBLIC;\n\n\\connect shop\n\nSET default_transaction_read_only = off;\n\n";
+    let globals = "--\n-- PostgreSQL database cluster dump\n--\n\nCREATE ROLE app;\nALTER ROLE app WITH LOGIN;\n\nCREATE DATABASE shop WITH TEMPLATE = template0 OWNER = app;\nALTER DATABASE shop SET work_mem TO '7MB';\nREVOKE CONNECT,TEMPORARY ON DATABASE shop FROM PUBLIC;\nGRANT ALL ON DATABASE shop TO app;\nREVOKE CONNECT,TEMPORARY ON DATABASE template1 FROM PUBLIC;\nALTER ROLE app IN DATABASE shop SET work_mem TO '9MB';\nUPDATE pg_catalog.pg_database SET datistemplate = 't' WHERE datname = 'shop';\n\n\\connect shop\n\nSET default_transaction_read_only = off;\n\n";
     let old = HEAD.replace("\\restrict K\n\n", "");
     let tables = "CREATE TABLE m (\n    id integer\n)\nPARTITION BY RANGE (id);\n\nCREATE TABLE m1 PARTITION OF m\nFOR VALUES FROM (1) TO (9);\n\nCREATE TABLE x (\n)\nINHERITS (m2)\nWITH (fillfactor='70');\n\n";
     let path = "SET search_path = public, pg_catalog;\n\n";
@@ -69,11 +81,11 @@ fn clusters_of_before_2018() {
     let part = |arguments: &[&str]| place.ok(&[&["unpack", "-q", &id], arguments].concat(), b"");
     let roles = part(&["--globals"]);
     assert!(roles.contains("CREATE ROLE app;\nALTER ROLE app WITH LOGIN;\n") && !roles.contains("DATABASE"), "{roles}");
+    assert!(!roles.contains("pg_database"), "{roles}");
     let shop = part(&["--database", "shop"]);
-    let made =
-        "CREATE DATABASE shop WITH TEMPLATE = template0 OWNER = app;\nALTER DATABASE shop SET work_mem TO '7MB';\n";
+    let made = "CREATE DATABASE shop WITH TEMPLATE = template0 OWNER = app;\nALTER DATABASE shop SET work_mem TO '7MB';\nREVOKE CONNECT,TEMPORARY ON DATABASE shop FROM PUBLIC;\nGRANT ALL ON DATABASE shop TO app;\nALTER ROLE app IN DATABASE shop SET work_mem TO '9MB';\n";
     assert!(shop.contains(made) && shop.contains("COPY m1"), "{shop}");
-    assert!(shop.find(made) < shop.find("\\connect shop") && !shop.contains("ROLE"), "{shop}");
+    assert!(shop.find(made) < shop.find("\\connect shop") && !shop.contains("CREATE ROLE"), "{shop}");
     let copy = part(&["--database", "shop", "--no-connect"]);
     assert!(copy.contains("COPY m1") && !copy.contains("DATABASE") && !copy.contains("connect"), "{copy}");
     let parent = part(&["--table", "m", "--with-schema"]);
@@ -94,4 +106,43 @@ fn settings_between_statements_are_compared() {
         assert!(told(&fast, &slow).contains("(statements)"), "{}", told(&fast, &slow));
         assert!(!told(&slow, &again).contains("(statements)"), "{}", told(&slow, &again));
     }
+}
+
+/// What prepares a `DROP DATABASE` stays out with it.
+#[test]
+fn a_template_that_is_there_stays_one() {
+    let place = Place::with_key();
+    let setup = "UPDATE pg_catalog.pg_database SET datistemplate = false WHERE datname = 'shop';\nDROP DATABASE shop;\n\nCREATE DATABASE shop;\n\n\\connect shop\n\nUPDATE pg_catalog.pg_database SET datistemplate = true WHERE datname = 'shop';\n\n";
+    let id = place.pack(&[], [HEAD, setup, TABLES, &rows("orders", &[1]), END].concat().as_bytes());
+    let script = place.ok(&["unpack", "-q", &id, "--database", "shop"], b"");
+    assert!(script.contains("CREATE DATABASE shop") && script.contains("datistemplate = true"), "{script}");
+    assert!(!script.contains("DROP DATABASE") && !script.contains("datistemplate = false"), "{script}");
+}
+
+/// A dump without a name goes where the client is, and a trigger that says where it goes does not.
+#[test]
+fn a_trigger_goes_where_its_table_goes() {
+    let place = Place::with_key();
+    let table = "DROP TABLE IF EXISTS `t`;\nCREATE TABLE `t` (a int);\nINSERT INTO `t` VALUES (1);\n";
+    let trigger = |name: &str, on: &str| {
+        format!("DELIMITER ;;\nCREATE TRIGGER {name} BEFORE INSERT ON {on} FOR EACH ROW SET @a = 1;;\nDELIMITER ;\n")
+    };
+    let dump = [
+        "-- MySQL dump 10.13  Distrib 8.0.36, for Linux (x86_64)\n",
+        table,
+        &trigger("`near`", "`t`"),
+        &trigger("`shop`.`far`", "`t`"),
+        &trigger("`off`", "`shop`.`t`"),
+        "-- Dump completed\n",
+    ]
+    .concat();
+    let id = place.pack(&[], dump.as_bytes());
+    let ran = run(place.command(&["unpack", "-q", &id, "--table", "t", "--with-schema"]), b"");
+    let script = String::from_utf8(ran.out).expect("text");
+    assert!(
+        ran.code == Some(3) && ran.err.contains("warning: what would reach into the original is left out"),
+        "{}",
+        ran.err
+    );
+    assert!(script.contains("`near`") && !script.contains("far") && !script.contains("off"), "{script}");
 }

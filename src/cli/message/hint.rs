@@ -12,7 +12,7 @@ use crate::format::manifest::Verdict;
 use crate::keys::KeyError;
 use crate::keys::age::AgeError;
 use crate::keys::paper::PaperError;
-use crate::ops::choose::{ChooseError, NoRows};
+use crate::ops::choose::{ChooseError, NAMELESS, NoRows};
 use crate::pipeline::error::RunError;
 use crate::pipeline::port::{Stop, StoreError};
 
@@ -165,6 +165,10 @@ fn hint_of_command(error: &CliError) -> Option<&'static str> {
     })
 }
 
+/// Of what was written one after another.
+const SEVERAL_DUMPS: &str = "unpack all of it, and take it apart where one dump ends; with `pg_dump -C` and `mysqldump --databases` each \
+    says which database it is of";
+
 fn hint_of_choice(error: &ChooseError) -> Option<String> {
     let text = match error {
         ChooseError::Run(source) => return hint_of_run(source),
@@ -176,13 +180,14 @@ fn hint_of_choice(error: &ChooseError) -> Option<String> {
         ChooseError::NoGlobals => {
             "leave `--globals` out; pg_dumpall writes roles and tablespaces, mysqldump writes none without `--system`: its users are rows of the database `mysql`"
         }
-        ChooseError::OneDatabase { .. } => {
-            "choose one with `--database`, or leave `--no-connect` out; what does not say its database comes alone"
+        ChooseError::OneDatabase { databases } | ChooseError::WhichDatabase { databases, .. }
+            if databases.iter().any(|name| name == NAMELESS) =>
+        {
+            SEVERAL_DUMPS
         }
+        ChooseError::OneDatabase { .. } => "choose one with `--database`, or leave `--no-connect` out",
         ChooseError::WhichDatabase { .. } => "choose one with `--database`; `--database '*'` takes them all",
-        ChooseError::SeveralDumps { .. } => {
-            "unpack all of it, and take it apart where one dump ends; with `pg_dump -C` and `mysqldump --databases` each says which database it is of"
-        }
+        ChooseError::SeveralDumps { .. } => SEVERAL_DUMPS,
         ChooseError::NoRows { reason, .. } => match reason {
             NoRows::NotStored | NoRows::None => "`--with-schema` brings what makes it",
             NoRows::Unspelled => {

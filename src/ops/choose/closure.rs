@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::error::database;
 use super::pattern::Nearest;
 use super::{ChooseError, NoRows, Wanted, typed};
 use crate::base::map::{MapEntry, MapKind, MapName, Space};
@@ -95,7 +96,7 @@ impl Matched {
                 return Err(ChooseError::Nothing { what: "table", pattern: text.clone(), nearest });
             }
             if found.len() > 1 && wanted.databases.is_empty() {
-                let databases = found.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+                let databases = found.iter().map(|name| database(name)).collect();
                 return Err(ChooseError::WhichDatabase { pattern: text.clone(), databases });
             }
         }

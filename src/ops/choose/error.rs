@@ -3,6 +3,14 @@
 use crate::base::failure::FailureClass;
 use crate::pipeline::error::RunError;
 
+/// What a database is called that the dump gives no name.
+pub const NAMELESS: &str = "one without a name";
+
+/// A database, for people.
+pub(super) fn database(name: &[u8]) -> String {
+    if name.is_empty() { NAMELESS.into() } else { String::from_utf8_lossy(name).into_owned() }
+}
+
 /// Why nothing can be chosen.
 #[derive(Debug, thiserror::Error)]
 pub enum ChooseError {
@@ -39,8 +47,8 @@ pub enum ChooseError {
         /// Where there is one.
         databases: Vec<String>,
     },
-    /// A table has rows in several dumps that were written one after another, and nothing says whose are meant.
-    #[error("{table} has rows in several dumps of the stream")]
+    /// A table is in several dumps that were written one after another, and nothing says whose is meant.
+    #[error("{table} is in several dumps of the stream")]
     SeveralDumps {
         /// The table.
         table: String,

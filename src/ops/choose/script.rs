@@ -19,18 +19,18 @@ pub struct Script {
     pub tables: Vec<ChosenTable>,
     /// Databases of which there is something.
     pub databases: BTreeSet<Vec<u8>>,
-    /// Tables that it makes.
-    pub made: BTreeSet<Member>,
+    /// Tables and views that it makes, and in which dump of the stream.
+    pub made: BTreeMap<Member, u32>,
     /// A trigger that would go into the original was left out.
     pub elsewhere: bool,
     /// There are triggers on tables that come as rows alone.
     pub triggers: bool,
     /// One of the databases gives rights on what is made in it, when all else is done.
     pub defaults: bool,
-    /// A table that has rows in several dumps of the stream.
+    /// A table that is in several dumps of the stream.
     pub in_several: Option<MapName>,
-    /// In which dump of the stream the rows of each table stand.
-    dumps: BTreeMap<Member, u32>,
+    /// In which of them the rows of each table stand.
+    filled: BTreeMap<Member, u32>,
     /// What a statement needs before it: the connection, the guard, the settings that are in force.
     pending: Vec<MapEntry>,
     /// A `\restrict` is in the script and has to be lifted.
@@ -57,14 +57,8 @@ pub fn write(
                 MapKind::Connect => return script.connect(Some(entry)),
                 _ => return script.prepare(entry),
             };
-            let defaults = entry.class == b"ALTER DEFAULT PRIVILEGES" && script.databases.contains(database);
-            script.defaults |= wanted.schema && defaults;
-            if entry.class == b"TRIGGER" && closure.holds(database, &entry) {
-                script.triggers |= !wanted.schema;
-                if wanted.stay && wanted.schema && names_database(&entry) {
-                    script.elsewhere = true;
-                    return;
-                }
+            if script.note(wanted, closure, database, &entry) == Aside::LeftOut {
+                return;
             }
             if meant {
                 script.take(scene.dump, database, &entry);
@@ -77,22 +71,31 @@ pub fn write(
 
 /// What changes a database by its name.
 const OF_DATABASE: [&[u8]; 5] =
-    [b"ALTER DATABASE", b"ALTER ROLE", b"COMMENT DATABASE", b"ACL DATABASE", b"SECURITY LABEL DATABASE"];
+    [b"ALTER DATABASE", b"ALTER ROLE IN DATABASE", b"COMMENT DATABASE", b"ACL DATABASE", b"SECURITY LABEL DATABASE"];
 
 /// What has a name at another server, which a copy would share with the original.
-const SUBSCRIPTIONS: [&[u8]; 3] = [b"SUBSCRIPTION", b"ALTER SUBSCRIPTION", b"COMMENT SUBSCRIPTION"];
+const SUBSCRIPTIONS: [&[u8]; 4] =
+    [b"SUBSCRIPTION", b"ALTER SUBSCRIPTION", b"COMMENT SUBSCRIPTION", b"SECURITY LABEL SUBSCRIPTION"];
 
-/// What makes a database, and changes it by its name, among the roles of a cluster: `pg_dumpall` did so before 2018.
-const AMONG_GLOBALS: [&[u8]; 5] =
-    [b"DATABASE", b"ALTER DATABASE", b"COMMENT DATABASE", b"ACL DATABASE", b"SECURITY LABEL DATABASE"];
+/// What gives rights on tables, and on the sequences of their columns, when they are made.
+const DEFAULTS: [&[u8]; 2] = [b"ALTER DEFAULT PRIVILEGES TABLES", b"ALTER DEFAULT PRIVILEGES SEQUENCES"];
+
+/// What makes a relation.
+const MAKES: [&[u8]; 4] = [b"TABLE", b"FOREIGN TABLE", b"VIEW", b"MATERIALIZED VIEW"];
+
+/// Whether it makes a database, or changes one by its name: among the roles of a cluster, where `pg_dumpall` did so before 2018.
+fn is_of_database(class: &[u8]) -> bool {
+    class == b"DATABASE" || OF_DATABASE.contains(&class)
+}
 
 /// Whether something is left out of all of a database, or of the globals, in the middle of which it stands.
 fn is_left_out(scene: &Scene, entry: &MapEntry, wanted: &Wanted) -> bool {
     let class = entry.class.as_slice();
     match (&scene.subject, entry.kind) {
         // `pg_dumpall --clean` begins with dropping every database, and every role; `pg_dump -C --clean` with its own.
-        (Subject::Globals, MapKind::Object) => class.starts_with(b"DROP") || AMONG_GLOBALS.contains(&class),
-        (Subject::Setup(_), MapKind::Object) => class.starts_with(b"DROP"),
+        // An `UPDATE` is of `pg_database`: a template has to be none before it is dropped.
+        (Subject::Globals, MapKind::Object) => class == b"DROP" || class == b"UPDATE" || is_of_database(class),
+        (Subject::Setup(_), MapKind::Object) => [&b"DROP"[..], b"DROP DATABASE", b"UPDATE"].contains(&class),
         // mysqldump changes the whole server.
         (Subject::Database(_), MapKind::Object) if class == b"REPLICATION" => true,
         (Subject::Database(_), MapKind::Connect) => wanted.stay,
@@ -109,7 +112,7 @@ fn names_database(entry: &MapEntry) -> bool {
     entry.class == b"TRIGGER" && entry.on.schema.is_empty() && !entry.own.schema.is_empty()
 }
 
-/// Where it stands in the scenes that are meant; `elsewhere` becomes true when a trigger is among it that names its database.
+/// Where it stands in the scenes that are meant; `elsewhere` becomes true when something is among it that would reach into the original.
 pub fn left_out(
     scenes: &Scenes,
     reader: &mut ContentsReader<'_, '_>,
@@ -120,7 +123,7 @@ pub fn left_out(
     let mut ranges = Vec::new();
     scenes.each(reader, &mut |scene, entry| {
         if meant(&scene.subject) && is_left_out(scene, &entry, wanted) {
-            *elsewhere |= names_database(&entry);
+            *elsewhere |= names_database(&entry) || SUBSCRIPTIONS.contains(&entry.class.as_slice());
             ranges.push(entry.offset..entry.end());
         }
     })?;
@@ -135,7 +138,7 @@ pub fn made_among_globals(
 ) -> Result<Vec<Range<u64>>, RunError> {
     let mut ranges = Vec::new();
     scenes.each(reader, &mut |scene, entry| {
-        let makes = AMONG_GLOBALS.contains(&entry.class.as_slice()) && databases.contains(&entry.own.name);
+        let makes = is_of_database(&entry.class) && databases.contains(&entry.own.name);
         if scene.subject == Subject::Globals && entry.kind == MapKind::Object && makes {
             ranges.push(entry.offset..entry.end());
         }
@@ -154,7 +157,32 @@ pub fn session(scenes: &Scenes, reader: &mut ContentsReader<'_, '_>) -> Result<V
     Ok(ranges)
 }
 
+/// What becomes of an entry beside what is asked for.
+#[derive(PartialEq, Eq)]
+enum Aside {
+    /// It was looked at, and no more.
+    Noted,
+    /// It is not to be in the script.
+    LeftOut,
+}
+
 impl Script {
+    /// Notes what whoever runs the script should know.
+    fn note(&mut self, wanted: &Wanted, closure: &Closure, database: &[u8], entry: &MapEntry) -> Aside {
+        let class = entry.class.as_slice();
+        // A copy is in a database of its own, with rights of its own.
+        let given = wanted.schema && !wanted.stay && DEFAULTS.contains(&class);
+        self.defaults |= given && self.databases.contains(database);
+        if class != b"TRIGGER" || !closure.holds(database, entry) {
+            return Aside::Noted;
+        }
+        self.triggers |= !wanted.schema;
+        // What does not say its database goes where the client is, too.
+        let goes_elsewhere = (wanted.stay || database.is_empty()) && names_database(entry);
+        self.elsewhere |= wanted.schema && goes_elsewhere;
+        if goes_elsewhere { Aside::LeftOut } else { Aside::Noted }
+    }
+
     /// Another session begins, on a connection that the script makes, or that is there.
     fn connect(&mut self, entry: Option<MapEntry>) {
         self.pending = entry.into_iter().collect();
@@ -198,20 +226,21 @@ impl Script {
         if !self.databases.contains(database) {
             self.databases.insert(database.to_vec());
         }
-        if entry.kind == MapKind::Object
-            && [&b"TABLE"[..], b"FOREIGN TABLE", b"MATERIALIZED VIEW"].contains(&&entry.class[..])
-        {
-            self.made.insert((database.to_vec(), entry.own.clone()));
+        let member = || (database.to_vec(), entry.own.clone());
+        let first = match entry.kind {
+            MapKind::Data => *self.filled.entry(member()).or_insert(dump),
+            MapKind::Object if MAKES.contains(&entry.class.as_slice()) => *self.made.entry(member()).or_insert(dump),
+            _ => dump,
+        };
+        if first != dump {
+            self.in_several.get_or_insert_with(|| entry.own.clone());
         }
         if entry.kind == MapKind::Data {
-            self.take_rows(dump, database, entry);
+            self.take_rows(database, entry);
         }
     }
 
-    fn take_rows(&mut self, dump: u32, database: &[u8], entry: &MapEntry) {
-        if *self.dumps.entry((database.to_vec(), entry.own.clone())).or_insert(dump) != dump {
-            self.in_several.get_or_insert_with(|| entry.own.clone());
-        }
+    fn take_rows(&mut self, database: &[u8], entry: &MapEntry) {
         let same = |chosen: &&mut ChosenTable| chosen.table == entry.own && chosen.database == database;
         match self.tables.iter_mut().rev().take(1).find(same) {
             Some(table) => {

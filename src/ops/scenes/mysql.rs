@@ -4,7 +4,7 @@ use super::{Making, Subject};
 use crate::base::map::{MapEntry, MapKind};
 
 /// What is of no database.
-const GLOBALS: [&[u8]; 6] = [b"USER", b"ROLE", b"GRANT", b"SERVER", b"INSTALL", b"DROP USER"];
+const GLOBALS: [&[u8]; 5] = [b"USER", b"ROLE", b"GRANT", b"SERVER", b"INSTALL"];
 
 impl Making {
     /// Takes an entry that has a length.

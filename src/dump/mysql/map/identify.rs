@@ -190,7 +190,7 @@ fn drop(mut words: Words<'_>) -> Found {
     let own = name(&mut words);
     let class_of = match class {
         "DATABASE" => DROP_DATABASE,
-        "USER" | "ROLE" | "SERVER" => "DROP USER",
+        "USER" | "ROLE" | "SERVER" => class,
         _ => "DROP",
     };
     Found { weight: Weight::Prelude, ..Found::new(MapKind::Object, class_of).about(space(class), own) }

@@ -198,6 +198,10 @@ fn parents(words: &mut Words<'_>) -> Vec<MapName> {
 
 fn alter(mut words: Words<'_>) -> Found {
     let class = words.class();
+    if class == "DEFAULT PRIVILEGES" {
+        words.after("ON");
+        return Found::new(MapKind::Object, &format!("ALTER {class} {}", words.class()));
+    }
     skip_all(&mut words, &["IF", "EXISTS"]);
     words.skip("ONLY");
     let own = words.name();
@@ -227,6 +231,11 @@ fn alter(mut words: Words<'_>) -> Found {
             // A publication is in no schema.
             let own = MapName { schema: Vec::new(), name: own.unwrap_or_default().name };
             Found { own, named: on.is_some(), on: on.unwrap_or_default(), ..published }
+        }
+        "ROLE" if words.starts(&["IN", "DATABASE"]) => {
+            skip_all(&mut words, &["IN", "DATABASE"]);
+            let own = words.name().unwrap_or_default();
+            Found { own, ..Found::new(MapKind::Object, "ALTER ROLE IN DATABASE") }
         }
         _ if is_relation(&class) => altered.about(Space::Relation, own),
         _ => Found { own: own.unwrap_or_default(), ..Found::new(MapKind::Object, &format!("ALTER {class}")) },
@@ -293,7 +302,8 @@ fn grant(mut words: Words<'_>) -> Found {
     if is_relation(&what) {
         return found.about(Space::Relation, words.name());
     }
-    Found::new(MapKind::Object, &format!("ACL {what}"))
+    let own = if what == "DATABASE" { words.name() } else { None };
+    Found { own: own.unwrap_or_default(), ..Found::new(MapKind::Object, &format!("ACL {what}")) }
 }
 
 /// The database of a `\connect` line, from what follows the command.
