@@ -146,3 +146,18 @@ fn a_trigger_goes_where_its_table_goes() {
     );
     assert!(script.contains("`near`") && !script.contains("far") && !script.contains("off"), "{script}");
 }
+
+/// The slot of a subscription is at the publisher, and a copy of it would take it from the original.
+#[test]
+fn a_copy_subscribes_to_nothing() {
+    let place = Place::with_key();
+    let shop = "CREATE DATABASE shop;\n\n\\connect shop\n\n";
+    let subscription = "CREATE SUBSCRIPTION live CONNECTION 'host=a' PUBLICATION p WITH (connect = false, slot_name = 'live');\n\nALTER SUBSCRIPTION live OWNER TO app;\n\nCOMMENT ON SUBSCRIPTION live IS 's';\n\n";
+    let id = place.pack(&[], [HEAD, shop, TABLES, subscription, &rows("orders", &[1]), END].concat().as_bytes());
+    let all = place.ok(&["unpack", "-q", &id, "--database", "shop"], b"");
+    assert_eq!(all.matches("SUBSCRIPTION live").count(), 3, "{all}");
+    let copy = run(place.command(&["unpack", "-q", &id, "--database", "shop", "--no-connect"]), b"");
+    let script = String::from_utf8(copy.out).expect("text");
+    assert!(copy.code == Some(3) && copy.err.contains("subscriptions"), "{}", copy.err);
+    assert!(script.contains("COPY public.orders") && !script.contains("SUBSCRIPTION"), "{script}");
+}
