@@ -412,8 +412,8 @@ fn rights_by_default_are_warned_of() {
     );
     assert!(place.pack(&cluster).status.success());
     let part = |arguments: &[&str]| {
-        let ran = place.vault(&[&["unpack", "latest", "--table", "pay", "--database", "postgres"], arguments].concat());
-        let ran = { ran }.output().expect("vault runs");
+        let pay = ["unpack", "latest", "--table", "pay", "--database", "postgres"];
+        let ran = place.vault(&[&pay[..], arguments].concat()).output().expect("vault runs");
         (ran.status.code(), text(&ran.stderr))
     };
     let (code, told) = part(&["--with-schema"]);

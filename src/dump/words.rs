@@ -54,9 +54,14 @@ impl<'a> Words<'a> {
 
     /// Goes past a keyword, if it comes next.
     pub(super) fn skip(&mut self, keyword: &str) -> bool {
-        let there = self.starts(&[keyword]);
+        self.skip_all(&[keyword])
+    }
+
+    /// Goes past keywords, if they come next and stand together: each of them alone may be a name.
+    pub(super) fn skip_all(&mut self, keywords: &[&str]) -> bool {
+        let there = self.starts(keywords);
         if there {
-            self.next();
+            self.0 = &self.0[keywords.len()..];
         }
         there
     }

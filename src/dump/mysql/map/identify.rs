@@ -160,9 +160,8 @@ fn name(words: &mut Words<'_>) -> Option<Vec<u8>> {
 
 fn create(mut words: Words<'_>) -> Found {
     let Some(class) = class_of(&mut words) else { return Found::new(MapKind::Object, "CREATE") };
-    for word in ["BODY", "IF", "NOT", "EXISTS"] {
-        words.skip(word);
-    }
+    words.skip("BODY");
+    words.skip_all(&["IF", "NOT", "EXISTS"]);
     if class == "TRIGGER" {
         return trigger(words);
     }
@@ -184,9 +183,8 @@ fn trigger(mut words: Words<'_>) -> Found {
 
 fn drop(mut words: Words<'_>) -> Found {
     let Some(class) = class_of(&mut words) else { return Found::new(MapKind::Object, "DROP") };
-    for word in ["BODY", "IF", "EXISTS"] {
-        words.skip(word);
-    }
+    words.skip("BODY");
+    words.skip_all(&["IF", "EXISTS"]);
     let own = name(&mut words);
     let class_of = match class {
         "DATABASE" => DROP_DATABASE,

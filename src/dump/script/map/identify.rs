@@ -129,21 +129,12 @@ fn select(mut words: Words<'_>) -> Found {
     }
 }
 
-/// Goes past keywords that stand together: each of them alone may be a name.
-fn skip_all(words: &mut Words<'_>, keywords: &[&str]) {
-    if words.starts(keywords) {
-        for _ in keywords {
-            words.next();
-        }
-    }
-}
-
 fn create(mut words: Words<'_>) -> Found {
     let replaces = words.skip("OR") && words.skip("REPLACE");
     while MODIFIERS.iter().any(|word| words.skip(word)) {}
     let class = words.class();
     words.skip("CONCURRENTLY");
-    skip_all(&mut words, &["IF", "NOT", "EXISTS"]);
+    words.skip_all(&["IF", "NOT", "EXISTS"]);
     let found = Found::new(MapKind::Object, &class);
     match class.as_str() {
         "INDEX" => {
@@ -187,8 +178,7 @@ fn create(mut words: Words<'_>) -> Found {
 
 /// What a table is a child of. Before 2018 `pg_dump` wrote partitions as such from the beginning.
 fn parents(words: &mut Words<'_>) -> Vec<MapName> {
-    if words.starts(&["PARTITION", "OF"]) {
-        skip_all(words, &["PARTITION", "OF"]);
+    if words.skip_all(&["PARTITION", "OF"]) {
         return words.name().into_iter().collect();
     }
     words.after("INHERITS");
@@ -202,29 +192,23 @@ fn alter(mut words: Words<'_>) -> Found {
         words.after("ON");
         return Found::new(MapKind::Object, &format!("ALTER {class} {}", words.class()));
     }
-    skip_all(&mut words, &["IF", "EXISTS"]);
+    words.skip_all(&["IF", "EXISTS"]);
     words.skip("ONLY");
     let own = words.name();
     let altered = Found::new(MapKind::Object, "ALTER");
     match class.as_str() {
         "TABLE" | "FOREIGN TABLE" => alter_table(words, own),
-        "SEQUENCE" if words.starts(&["OWNED", "BY"]) => {
-            words.next();
-            words.next();
+        "SEQUENCE" if words.skip_all(&["OWNED", "BY"]) => {
             let table = words.name_of_column();
             let links = own.iter().zip(&table).map(|(own, table)| (b"owned".as_slice(), own.clone(), table.clone()));
             Found { links: links.collect(), ..altered.about(Space::Relation, own) }
         }
-        "INDEX" if words.starts(&["ATTACH", "PARTITION"]) => {
-            words.next();
-            words.next();
+        "INDEX" if words.skip_all(&["ATTACH", "PARTITION"]) => {
             let attached = Found::new(MapKind::Object, "INDEX ATTACH").about(Space::Index, words.name());
             Found { on: own.unwrap_or_default(), ..attached }
         }
         "INDEX" => altered.about(Space::Index, own),
-        "PUBLICATION" if words.starts(&["ADD", "TABLE"]) => {
-            words.next();
-            words.next();
+        "PUBLICATION" if words.skip_all(&["ADD", "TABLE"]) => {
             words.skip("ONLY");
             let published = Found::new(MapKind::Object, "PUBLICATION TABLE");
             let on = words.name();
@@ -232,8 +216,7 @@ fn alter(mut words: Words<'_>) -> Found {
             let own = MapName { schema: Vec::new(), name: own.unwrap_or_default().name };
             Found { own, named: on.is_some(), on: on.unwrap_or_default(), ..published }
         }
-        "ROLE" if words.starts(&["IN", "DATABASE"]) => {
-            skip_all(&mut words, &["IN", "DATABASE"]);
+        "ROLE" if words.skip_all(&["IN", "DATABASE"]) => {
             let own = words.name().unwrap_or_default();
             Found { own, ..Found::new(MapKind::Object, "ALTER ROLE IN DATABASE") }
         }
@@ -247,9 +230,7 @@ fn alter_table(mut words: Words<'_>, table: Option<MapName>) -> Found {
     let link = |class: &'static [u8], child: &Option<MapName>, parent: &Option<MapName>| {
         child.iter().zip(parent).map(|(child, parent)| (class, child.clone(), parent.clone())).collect()
     };
-    if words.starts(&["ADD", "CONSTRAINT"]) {
-        words.next();
-        words.next();
+    if words.skip_all(&["ADD", "CONSTRAINT"]) {
         let name = words.name();
         let indexed = ["PRIMARY", "UNIQUE", "EXCLUDE"].iter().any(|word| words.starts(&[word]));
         let class = if words.starts(&["FOREIGN"]) { "FK CONSTRAINT" } else { "CONSTRAINT" };
@@ -257,9 +238,7 @@ fn alter_table(mut words: Words<'_>, table: Option<MapName>) -> Found {
         let space = if indexed { Space::Index } else { Space::Other };
         return Found { space, ..Found::new(MapKind::Object, class) }.part_of(name, table);
     }
-    if words.starts(&["ATTACH", "PARTITION"]) {
-        words.next();
-        words.next();
+    if words.skip_all(&["ATTACH", "PARTITION"]) {
         let child = words.name();
         let links = link(b"child", &child, &table);
         let attached = Found::new(MapKind::Object, "TABLE ATTACH").about(Space::Relation, child);
