@@ -15,6 +15,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use common::postgres::Cluster;
+use vault::base::map::MapKind;
 use vault::dump::{DumpKind, EndMarker, Observer, Report, Seen, Shortfall, Verdict};
 
 /// Both tools end with one blank line, and that is all a dump may lack.
@@ -205,9 +206,31 @@ fn each_variant_of_a_dump_is_recognised() {
     }
     assert_eq!(cases, 26 + 34);
 
+    rows_are_counted_however_they_are_written(&server);
     archives_are_recognised(&server);
     dumps_in_a_row(&server);
     strings_of_old_servers(&server);
+}
+
+fn rows_are_counted_however_they_are_written(server: &Cluster) {
+    let rows = |options: &[&str]| {
+        let mut observer = Observer::new();
+        observer.push(&server.output("pg_dump", &[options, &["shop"]].concat()));
+        let data = observer.finish_map().into_iter().filter(|entry| entry.kind == MapKind::Data && entry.rows > 0);
+        let mut tables: Vec<_> = data.map(|entry| (entry.own.schema, entry.own.name, entry.rows)).collect();
+        tables.sort();
+        tables
+    };
+    let copied = rows(&[]);
+    assert_eq!(copied.iter().map(|(_, _, rows)| *rows).collect::<Vec<_>>(), [420, 1, 4000]);
+    for options in [
+        &["--inserts"][..],
+        &["--column-inserts", "--on-conflict-do-nothing"],
+        &["--rows-per-insert=7"],
+        &["--column-inserts", "--rows-per-insert=100", "--on-conflict-do-nothing"],
+    ] {
+        assert_eq!(rows(options), copied, "{options:?}");
+    }
 }
 
 fn archives_are_recognised(server: &Cluster) {

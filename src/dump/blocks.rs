@@ -3,13 +3,13 @@
 //! A scan is written once, for any `Block`, and compiled for the registers that every processor has, for those of AVX2, and for those of AVX-512,
 //! which hold a whole block. What it finds is the same.
 
-mod classes;
 mod common;
+mod set;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-pub(super) use classes::Classes;
 use common::Lanes;
+pub(super) use set::Set;
 #[cfg(target_arch = "x86_64")]
 use x86::{Avx2, Avx512};
 
@@ -27,8 +27,8 @@ pub(super) trait Block: Copy {
     /// Where this byte stands.
     fn is(self, byte: u8) -> u64;
 
-    /// Where a byte of each of these sets stands.
-    fn find<const N: usize>(self, classes: &'static Classes<N>) -> [u64; N];
+    /// Where a byte of this set stands.
+    fn find(self, set: &'static Set) -> u64;
 
     /// Where it is the same as another one.
     fn same(self, other: Self) -> u64;
@@ -86,9 +86,9 @@ impl Registers {
     }
 }
 
-/// Less than a block, and zeros behind it.
-pub(super) fn padded(rest: &[u8]) -> [u8; BLOCK_BYTES] {
-    let mut padded = [0; BLOCK_BYTES];
+/// Less than a block, or than some blocks, and zeros behind it.
+pub(super) fn padded<const BYTES: usize>(rest: &[u8]) -> [u8; BYTES] {
+    let mut padded = [0; BYTES];
     padded[..rest.len()].copy_from_slice(rest);
     padded
 }
@@ -125,7 +125,8 @@ pub(super) fn escaped(backslashes: u64, escape: u64) -> u64 {
 mod tests {
     use super::*;
 
-    static SETS: Classes<2> = Classes::new([b"'", b"\0\n $#`\x7f"]);
+    static SET: Set = Set::new(b"\n$#`\x7f'");
+    static TWO: Set = Set::new(b"\0!");
 
     /// What is found in a block.
     struct Find<'a>(&'a [u8; BLOCK_BYTES], u8);
@@ -139,8 +140,7 @@ mod tests {
             let one = block.is(self.1);
             let all = B::new(proof, &[self.1; BLOCK_BYTES]);
             assert_eq!(block.same(all), one);
-            let [quote, some] = block.find(&SETS);
-            [one, quote, some, block.odd(one)]
+            [one, block.find(&SET), block.find(&TWO), block.odd(one)]
         }
     }
 
@@ -159,8 +159,8 @@ mod tests {
                 let one = slow(&|byte| byte == wanted);
                 let expected = [
                     one,
-                    slow(&|byte| SETS.sets[0].contains(&byte)),
-                    slow(&|byte| SETS.sets[1].contains(&byte)),
+                    slow(&|byte| SET.bytes.contains(&byte)),
+                    slow(&|byte| TWO.bytes.contains(&byte)),
                     (0..64).fold(0, |odd, at| odd | u64::from((one << (63 - at)).count_ones() % 2) << at),
                 ];
                 for registers in Registers::all() {

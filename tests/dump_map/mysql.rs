@@ -90,7 +90,7 @@ impl Slow<'_> {
                 let start = String::from_utf8_lossy(&code).trim_start().to_owned();
                 let inserts = start.starts_with("INSERT") || start.starts_with("REPLACE");
                 values |= inserts && depth == 0 && start.ends_with(" VALUES");
-                rows += u64::from(values && depth == 0 && byte == b'(');
+                rows += u64::from(values && byte == b'(');
                 depth = if byte == b'(' { depth + 1 } else { depth.saturating_sub(u64::from(byte == b')')) };
             }
         }

@@ -258,7 +258,7 @@ fn inserts_in_a_row_are_one_entry_for_each_table() {
         &insert("u", 2),
         "SET search_path = b;\n",
         &insert("u", 2),
-        "INSERT INTO u VALUES (1), (2);\nINSERT INTO u DEFAULT VALUES;\n",
+        "INSERT INTO u VALUES\n\t(1),\n\t(2);\nINSERT INTO u DEFAULT VALUES;\n",
         END,
     ]
     .concat();

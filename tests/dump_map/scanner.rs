@@ -105,7 +105,8 @@ fn scan(text: &[u8]) -> Vec<Slow> {
             found.push(Slow { begin, end: at, rows: Some(count as u64) });
         } else if is_whole(&code) {
             let values = code.starts_with("INSERT").then(|| code.split_once("VALUES")).flatten();
-            let rows = values.map(|(_, values)| values.matches('(').count().max(1) as u64);
+            let goes_on = |line: &&str| line.trim_end().ends_with(',');
+            let rows = values.map(|(_, values)| 1 + values.lines().filter(goes_on).count() as u64);
             found.push(Slow { begin, end: at, rows });
         } else {
             open = Some((begin, code));

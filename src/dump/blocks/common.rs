@@ -2,7 +2,7 @@
 
 use wide::u8x16;
 
-use super::{BLOCK_BYTES, Block, Classes};
+use super::{BLOCK_BYTES, Block, Set};
 
 /// Bytes of one register.
 const LANE_BYTES: usize = 16;
@@ -27,20 +27,16 @@ impl Block for Lanes {
     }
 
     #[inline(always)]
-    fn find<const N: usize>(self, classes: &'static Classes<N>) -> [u64; N] {
-        let mut found = [0; N];
-        for (found, set) in found.iter_mut().zip(classes.sets) {
-            let mut lanes = [u8x16::ZERO; BLOCK_BYTES / LANE_BYTES];
-            for byte in set {
-                for (lane, found) in self.0.iter().zip(&mut lanes) {
-                    *found |= equal(*lane, *byte);
-                }
+    fn find(self, set: &'static Set) -> u64 {
+        let mut lanes = [u8x16::ZERO; BLOCK_BYTES / LANE_BYTES];
+        for byte in set.bytes {
+            for (lane, found) in self.0.iter().zip(&mut lanes) {
+                *found |= equal(*lane, *byte);
             }
-            // Of a larger set there is mostly none.
-            let none = set.len() > 2 && (lanes[0] | lanes[1] | lanes[2] | lanes[3]).to_bitmask() == 0;
-            *found = if none { 0 } else { bits(lanes) };
         }
-        found
+        // Of a larger set there is mostly none.
+        let none = (lanes[0] | lanes[1] | lanes[2] | lanes[3]).to_bitmask() == 0;
+        if none { 0 } else { bits(lanes) }
     }
 
     #[inline(always)]

@@ -6,7 +6,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{BLOCK_BYTES, Block, Classes, Scan};
+use super::{BLOCK_BYTES, Block, Scan, Set};
 
 /// Shows that the processor has AVX-512.
 #[derive(Clone, Copy, Debug)]
@@ -83,20 +83,13 @@ impl Block for Whole {
     }
 
     #[inline(always)]
-    fn find<const N: usize>(self, classes: &'static Classes<N>) -> [u64; N] {
-        let mut found = [0; N];
+    fn find(self, set: &'static Set) -> u64 {
         // SAFETY: as above.
         unsafe {
-            let low = _mm512_broadcast_i32x4(table(&classes.low));
-            let high = _mm512_broadcast_i32x4(table(&classes.high));
-            let upper = _mm512_and_si512(_mm512_srli_epi16::<4>(self.0), _mm512_set1_epi8(15));
-            // Of a byte beyond ASCII the first is zero.
-            let class = _mm512_and_si512(_mm512_shuffle_epi8(low, self.0), _mm512_shuffle_epi8(high, upper));
-            for (found, bits) in found.iter_mut().zip(classes.bits) {
-                *found = _mm512_test_epi8_mask(class, _mm512_set1_epi8(bits.cast_signed()));
-            }
+            // Of a byte beyond ASCII it is zero.
+            let own = _mm512_shuffle_epi8(_mm512_broadcast_i32x4(table(&set.table)), self.0);
+            _mm512_cmpeq_epi8_mask(self.0, own)
         }
-        found
     }
 
     #[inline(always)]
@@ -139,21 +132,13 @@ impl Block for Halves {
     }
 
     #[inline(always)]
-    fn find<const N: usize>(self, classes: &'static Classes<N>) -> [u64; N] {
-        let mut found = [0; N];
+    fn find(self, set: &'static Set) -> u64 {
         // SAFETY: as above.
-        unsafe {
-            let low = _mm256_broadcastsi128_si256(table(&classes.low));
-            let high = _mm256_broadcastsi128_si256(table(&classes.high));
-            let class = Halves(class_of(self.0, low, high), class_of(self.1, low, high));
-            for ((found, bits), set) in found.iter_mut().zip(classes.bits).zip(classes.sets) {
-                *found = match set {
-                    [byte] => self.is(*byte),
-                    _ => class.has(bits),
-                };
-            }
-        }
-        found
+        let own = unsafe {
+            let table = _mm256_broadcastsi128_si256(table(&set.table));
+            Halves(_mm256_shuffle_epi8(table, self.0), _mm256_shuffle_epi8(table, self.1))
+        };
+        self.same(own)
     }
 
     #[inline(always)]
@@ -178,26 +163,6 @@ impl Halves {
         let (low, high) = unsafe { (_mm256_movemask_epi8(self.0), _mm256_movemask_epi8(self.1)) };
         u64::from(low.cast_unsigned()) | u64::from(high.cast_unsigned()) << 32
     }
-
-    /// Where a class has one of these bits.
-    #[inline(always)]
-    fn has(self, bits: u8) -> u64 {
-        // SAFETY: as above.
-        unsafe {
-            let (bits, zero) = (_mm256_set1_epi8(bits.cast_signed()), _mm256_setzero_si256());
-            let low = _mm256_cmpgt_epi8(_mm256_and_si256(self.0, bits), zero);
-            let high = _mm256_cmpgt_epi8(_mm256_and_si256(self.1, bits), zero);
-            Halves(low, high).bits()
-        }
-    }
-}
-
-/// The class of every byte. Of one beyond ASCII it is zero.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn class_of(half: __m256i, low: __m256i, high: __m256i) -> __m256i {
-    let upper = _mm256_and_si256(_mm256_srli_epi16::<4>(half), _mm256_set1_epi8(15));
-    _mm256_and_si256(_mm256_shuffle_epi8(low, half), _mm256_shuffle_epi8(high, upper))
 }
 
 #[inline]
@@ -211,6 +176,6 @@ fn table(table: &[u8; 16]) -> __m128i {
 #[inline]
 #[target_feature(enable = "pclmulqdq")]
 fn odd(ones: u64) -> u64 {
-    let product = _mm_clmulepi64_si128::<0>(_mm_set_epi64x(0, ones.cast_signed()), _mm_set1_epi8(-1));
+    let product = _mm_clmulepi64_si128::<0>(_mm_cvtsi64_si128(ones.cast_signed()), _mm_set1_epi8(-1));
     _mm_cvtsi128_si64(product).cast_unsigned()
 }

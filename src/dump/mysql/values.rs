@@ -37,7 +37,6 @@ pub(super) struct Values {
     syntax: Syntax,
     quote: Option<u8>,
     pending: Pending,
-    depth: u64,
     rows: u64,
 }
 
@@ -78,20 +77,18 @@ impl Values {
     /// Passes values as the tools write them, a block at a time; how much.
     fn tuples(&mut self, bytes: &[u8]) -> usize {
         let inside = self.quote.is_some();
-        let plain =
-            self.syntax.letters == Letters::Plain && self.depth <= 1 && matches!(self.quote, None | Some(b'\''));
+        let plain = self.syntax.letters == Letters::Plain && matches!(self.quote, None | Some(b'\''));
         if !plain || bytes.is_empty() {
             return 0;
         }
         let escape = self.pending == Pending::Escape;
-        let mut tuples = Tuples { inside, escape, open: self.depth == 1, rows: 0 };
+        let mut tuples = Tuples { inside, escape, rows: 0 };
         let passed = match self.syntax.escapes {
             true => self.registers.run(Pass::<true> { tuples: &mut tuples, bytes }),
             false => self.registers.run(Pass::<false> { tuples: &mut tuples, bytes }),
         };
         self.quote = tuples.inside.then_some(b'\'');
         self.pending = if tuples.escape { Pending::Escape } else { Pending::Nothing };
-        self.depth = u64::from(tuples.open);
         self.rows += tuples.rows;
         passed
     }
@@ -104,12 +101,7 @@ impl Values {
                     self.quote = Some(*byte);
                     return (at + 1, false);
                 }
-                b'(' => {
-                    self.rows += u64::from(self.depth == 0);
-                    self.depth += 1;
-                }
-                b')' => self.depth = self.depth.saturating_sub(1),
-                // As for the client, parentheses that are open hold nothing back.
+                b'(' => self.rows += 1,
                 b';' | b'-' | b'#' | b'/' => return (at, true),
                 _ => {}
             }

@@ -144,7 +144,7 @@ impl Lexer {
                     && sink.repeat(here)
                 {
                     self.values.repeat();
-                    sink.values(self.values.rows(), last_of(&bytes[at..at + head]));
+                    sink.values(0, last_of(&bytes[at..at + head]));
                     self.state = State::Values;
                     return head;
                 }
@@ -207,7 +207,7 @@ impl Lexer {
             let values = values + usize::from(code[..values].last() != Some(&b'(') && code.get(values) == Some(&b'('));
             let begin = self.begin.take();
             self.values.begin(&bytes[begin.unwrap_or(at)..at + values], begin.is_some());
-            sink.values(self.values.rows(), last_of(&code[..values]));
+            sink.values(0, last_of(&code[..values]));
             return values;
         }
         match stop {
@@ -244,14 +244,14 @@ impl Lexer {
     fn values(&mut self, bytes: &[u8], at: usize, sink: &mut impl Sink) -> usize {
         let passed = self.values.scan(bytes, at);
         if let Some(end) = passed.ended {
-            sink.repeated(self.offset + end as u64, passed.rows);
+            sink.repeated(self.offset + end as u64, passed.before);
         }
         let since = &bytes[passed.ended.map_or(at, |end| end.max(at))..passed.at];
         let last = match self.values.in_literal() {
             true => Some(b'\''),
             false => last_of(since),
         };
-        sink.values(self.values.rows(), last);
+        sink.values(passed.behind, last);
         let stopped = passed.at < bytes.len();
         passed.at - at + if stopped { self.stop_in_code(bytes, passed.at, sink) } else { 0 }
     }

@@ -161,8 +161,8 @@ impl Mapper {
         self.statement.in_values()
     }
 
-    pub(super) fn values(&mut self, rows: u64, last: Option<u8>) {
-        self.statement.values(rows, last);
+    pub(super) fn values(&mut self, lines: u64, last: Option<u8>) {
+        self.statement.values(lines, last);
     }
 
     /// A statement at `begin` begins as the last one that reached its values. Whether it is another row of the last entry.
@@ -177,9 +177,10 @@ impl Mapper {
     }
 
     /// Some of these end at `end`, where the next one begins.
-    pub(super) fn repeated(&mut self, end: u64, rows: u64) {
-        self.extend(end, rows);
+    pub(super) fn repeated(&mut self, end: u64, lines: u64) {
+        self.extend(end, self.statement.lines() + lines);
         self.begin = Some(end);
+        self.statement.repeat();
     }
 
     /// The last entry goes on.

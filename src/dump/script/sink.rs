@@ -30,10 +30,10 @@ pub(super) trait Sink {
     fn has_values(&self) -> bool;
     /// Whether what follows are values of an `INSERT`.
     fn in_values(&self) -> bool;
-    /// Some of them; the statement has so many rows up to here, and `last` was the last byte of it that is not white space.
-    fn values(&mut self, rows: u64, last: Option<u8>);
+    /// Some of them, which so many lines end in, and of which `last` is the last byte that is not white space.
+    fn values(&mut self, lines: u64, last: Option<u8>);
     /// A statement at `begin` begins as the last one did that reached its values. Whether it may be told by that.
     fn repeat(&mut self, begin: u64) -> bool;
-    /// Such statements, of so many rows together, end at `end`, where another one begins.
-    fn repeated(&mut self, end: u64, rows: u64);
+    /// So many lines of such statements end, the last one at `end`, where another statement begins.
+    fn repeated(&mut self, end: u64, lines: u64);
 }

@@ -1,10 +1,10 @@
 //! Values as the tools write them: rows in parentheses, one after another, in them numbers and strings between single quotes. A block of 64
 //! bytes at a time; what is anything else is left to the caller, which knows the rest of the language.
 
-use crate::dump::blocks::{BLOCK_BYTES, Block, Classes, Scan, below, escaped, last, ones, padded};
+use crate::dump::blocks::{BLOCK_BYTES, Block, Scan, Set, below, escaped, last, ones, padded};
 
-/// Quotes, backslashes, both parentheses; and what outside strings is not for this scanner, a dash only where another one may follow.
-static MARKS: Classes<5> = Classes::new([b"'", b"\\", b"(", b")", b";#/\"`-"]);
+/// What outside strings is not for this scanner, a dash only where another one may follow.
+static STRANGE: Set = Set::new(b";#/\"`-\\");
 
 /// What is known between two bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,8 +13,6 @@ pub(super) struct Tuples {
     pub(super) inside: bool,
     /// Behind a backslash in it.
     pub(super) escape: bool,
-    /// In the parentheses of a row.
-    pub(super) open: bool,
     /// Rows that began.
     pub(super) rows: u64,
 }
@@ -56,41 +54,40 @@ struct Way<const ESCAPES: bool> {
     inside: u64,
     /// 1 behind a backslash in it.
     escape: u64,
-    /// 1 in the parentheses of a row.
-    open: u64,
     rows: u64,
 }
 
 impl<const ESCAPES: bool> Way<ESCAPES> {
     #[inline(always)]
     fn after(tuples: &Tuples) -> Self {
-        let Tuples { inside, escape, open, rows } = *tuples;
-        Self { inside: all(inside), escape: u64::from(escape), open: u64::from(open), rows }
+        let Tuples { inside, escape, rows } = *tuples;
+        Self { inside: if inside { u64::MAX } else { 0 }, escape: u64::from(escape), rows }
     }
 
     #[inline(always)]
     fn tuples(&self) -> Tuples {
-        Tuples { inside: self.inside != 0, escape: self.escape != 0, open: self.open != 0, rows: self.rows }
+        Tuples { inside: self.inside != 0, escape: self.escape != 0, rows: self.rows }
     }
 
     /// Goes over a block of which `length` bytes are there. When there is something in it that it does not know, where that is and what is known
     /// before it.
     #[inline(always)]
     fn step<B: Block>(&mut self, block: B, length: usize) -> Option<(usize, Tuples)> {
-        let [mut quotes, backslashes, opens, closes, mut strange] = block.find(&MARKS);
+        let (mut quotes, strange) = (block.is(b'\''), block.find(&STRANGE));
         let mut escape = 0;
         if ESCAPES {
-            let escapes = escaped(backslashes, self.escape);
+            let backslashes = block.is(b'\\');
+            let mut escapes = backslashes << 1 | self.escape;
+            // One by itself escapes what follows. To find out which of several do takes longer than all the rest.
+            if backslashes & escapes != 0 {
+                escapes = escaped(backslashes, self.escape);
+            }
             escape = (backslashes & !escapes) >> (length - 1) & 1;
-            strange |= backslashes;
             quotes &= !escapes;
         }
         let literal = block.odd(quotes) ^ self.inside;
-        let (opens, closes) = (opens & !literal, closes & !literal);
-        // As long as they take turns, each that opens borrows from the one that closes it, which leaves ones between them. Of two of a kind in
-        // a row the second comes out wrong.
-        let within = closes.wrapping_sub(opens).wrapping_sub(self.open);
-        let mut stops = (strange & !literal) | (opens & !within) | (closes & within);
+        let opens = block.is(b'(') & !literal;
+        let mut stops = strange & !literal;
         if stops != 0 {
             let dashes = block.is(b'-');
             // One by itself is a sign.
@@ -99,15 +96,10 @@ impl<const ESCAPES: bool> Way<ESCAPES> {
         if stops != 0 {
             let bit = stops.trailing_zeros();
             let rows = self.rows + ones(below(opens, bit));
-            let before = within << 1 | self.open;
-            return Some((bit as usize, Tuples { inside: false, escape: false, open: before >> bit & 1 == 1, rows }));
+            return Some((bit as usize, Tuples { inside: false, escape: false, rows }));
         }
         self.rows += ones(opens);
-        (self.inside, self.escape, self.open) = (last(literal), escape, within >> 63);
+        (self.inside, self.escape) = (last(literal), escape);
         None
     }
-}
-
-fn all(is: bool) -> u64 {
-    if is { u64::MAX } else { 0 }
 }

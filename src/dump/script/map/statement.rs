@@ -44,8 +44,8 @@ pub(super) struct Statement {
     last: u8,
     /// Something stands behind the `;` on its line.
     several: bool,
-    /// Parentheses in the values of an `INSERT`.
-    rows: u64,
+    /// Lines of values that end in a comma, of an `INSERT`.
+    lines: u64,
     /// The statement begins as the one before.
     repeats: bool,
 }
@@ -62,7 +62,7 @@ impl Statement {
 
     /// A statement begins that is like the one before up to its values, which begin here.
     pub(super) fn repeat(&mut self) {
-        (self.rows, self.last, self.repeats) = (0, 0, true);
+        (self.lines, self.last, self.repeats) = (0, 0, true);
     }
 
     pub(super) fn tokens(&self) -> &[Token] {
@@ -74,10 +74,14 @@ impl Statement {
         self.repeats
     }
 
-    /// Rows of an `INSERT`.
+    /// Lines of the values of an `INSERT` behind which others come.
+    pub(super) fn lines(&self) -> u64 {
+        self.lines
+    }
+
+    /// Rows of an `INSERT`: each has a line, which for all but the last one ends in a comma.
     pub(super) fn rows(&self) -> u64 {
-        // `DEFAULT VALUES` is a row without a parenthesis.
-        self.rows.max(1)
+        self.lines + 1
     }
 
     /// Whether it is an `INSERT` that has reached its values.
@@ -90,15 +94,15 @@ impl Statement {
         self.part == Part::Values && self.depth == 0
     }
 
-    /// Some values; it has so many rows up to here.
-    pub(super) fn values(&mut self, rows: u64, last: Option<u8>) {
-        (self.rows, self.last) = (rows, last.unwrap_or(self.last));
+    /// Some values, of so many lines.
+    pub(super) fn values(&mut self, lines: u64, last: Option<u8>) {
+        self.lines += lines;
+        self.last = last.unwrap_or(self.last);
     }
 
     /// Some SQL. Where in it the values of an `INSERT` begin, if they do.
     pub(super) fn code(&mut self, bytes: &[u8]) -> Option<usize> {
         if self.part == Part::Values {
-            self.rows += bytes.iter().filter(|byte| **byte == b'(').count() as u64;
             self.last = bytes.iter().rev().find(|byte| !byte.is_ascii_whitespace()).copied().unwrap_or(self.last);
             return None;
         }
@@ -155,6 +159,7 @@ impl Statement {
     pub(super) fn line_end(&mut self) -> bool {
         self.end_word();
         self.literal = None;
+        self.lines += u64::from(self.part == Part::Values && self.last == b',');
         self.is_ended()
     }
 
@@ -178,8 +183,6 @@ impl Statement {
         }
         self.last = byte;
         if self.part == Part::Values {
-            // The parenthesis right behind `VALUES` is that of a row.
-            self.rows += u64::from(byte == b'(');
             return;
         }
         match byte {
