@@ -95,7 +95,7 @@ def run(race: races.Race, rounds: int, others: list[float]) -> list[report.Resul
     try:
         if race.cluster:
             race.cluster.warm()
-        for k in range(1 if race.once else rounds):
+        for k in range(1 if race.once else rounds * race.times):
             for name, contender in race.contenders.items():
                 if k < RUNS_WITHOUT_TARGET or name in aimed:
                     figures = contender()

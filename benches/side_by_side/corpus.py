@@ -3,6 +3,9 @@
 Everything lies in one directory, and what is there is used again:
 
     day1.sql day2.sql       the two dumps
+    copy1.sql inserts1.sql mysqldump1.sql copy2.sql …
+                            the same rows in each form, and a day later
+    copy1.raw …             the same, but for the first byte
     noise.bin               bytes that do not compress
     recipe                  the digest of the scripts that made them
     pg/data                 the cluster, as of the second day
@@ -15,9 +18,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from . import measure
+from . import forms, measure
 
-SCRIPTS = [Path(__file__).resolve().with_name(name) for name in ("day1.sql", "day2.sql")]
+SCRIPTS = [Path(__file__).resolve().with_name(name) for name in ("day1.sql", "day2.sql", "forms.py")]
 ACCOUNT = "postgres"
 
 # A quiet cluster: no background work that depends on the time of day, and rows in the
@@ -131,6 +134,7 @@ def make(directory: Path, cluster: Cluster, scale: int, say):
     if not mark.exists() or mark.read_text() != recipe:
         mark.unlink(missing_ok=True)
         make_dumps(cluster, directory, scale, say)
+        forms.make(directory, scale)
         mark.write_text(recipe)
     if not (directory / "noise.bin").exists():
         make_noise(directory / "noise.bin", (1 << 30) * scale // 50)

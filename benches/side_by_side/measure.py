@@ -22,8 +22,8 @@ def clean_environment() -> dict[str, str]:
 def run(stages: list[list], env: dict[str, str] | None = None, output: Path = Path(os.devnull)) -> dict[str, float]:
     """Runs `stages`, each reading the one before, the last one writing to `output`.
 
-    Returns seconds of `wall`, of the `cpu` of these programs and of the whole `system`; the share of the processors
-    that `others` had meanwhile; and in `rss` the most MiB that one of them held.
+    Returns seconds of `wall`, of the `cpu` of these programs, of the `last` one alone and of the whole `system`; the
+    share of the processors that `others` had meanwhile; and in `rss` the most MiB that one of them held.
     """
     commands = [[str(word) for word in stage] for stage in stages]
     with tempfile.TemporaryFile() as errors, open(output, "wb") as out:
@@ -42,10 +42,12 @@ def run(stages: list[list], env: dict[str, str] | None = None, output: Path = Pa
                 errors.seek(0)
                 said = errors.read()[-2000:].decode(errors="replace").strip()
                 raise Failed(f"`{' '.join(process.args)}` failed with status {process.returncode}: {said}")
-    cpu = sum(usage.ru_utime + usage.ru_stime for usage in usages)
+    each = [usage.ru_utime + usage.ru_stime for usage in usages]
+    cpu = sum(each)
     return {
         "wall": wall,
         "cpu": cpu,
+        "last": each[-1],
         "system": system,
         "others": max(0.0, system - cpu) / (wall * (os.cpu_count() or 1)),
         "rss": max(usage.ru_maxrss for usage in usages) / 1024,

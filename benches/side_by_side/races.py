@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import measure
+from . import forms, measure
 from .corpus import Cluster
 from .tools import Shed, Tool
 
@@ -39,6 +39,7 @@ class Race:
     rows: list[Row]
     tools: list[Tool]
     once: bool = False  # the figures are the same every time
+    times: int = 1  # so many times as many runs: figures that are closer together than runs differ
     cluster: Cluster | None = None  # runs meanwhile
 
 
@@ -48,6 +49,7 @@ class Track:
     def __init__(self, shed: Shed, corpus: Path, cluster: Cluster):
         self.shed, self.cluster = shed, cluster
         self.day1, self.day2, self.noise = (corpus / name for name in ("day1.sql", "day2.sql", "noise.bin"))
+        self.corpus = corpus
         self.checked: set[tuple[str, Path]] = set()
 
     def check_once(self, tool: Tool, dump: Path):
@@ -88,7 +90,7 @@ class Track:
 
 
 def races(track: Track) -> list[Race]:
-    return [race(track) for race in (first_day, next_day, restore, legacy, live, stored, noise, memory, auto)]
+    return [race(track) for race in (first_day, next_day, restore, legacy, live, stored, observing, noise, memory, auto)]
 
 
 def first_day(track: Track) -> Race:
@@ -240,6 +242,36 @@ def stored(track: Track) -> Race:
         Row("stored-whole", work, "whole store", alone, "stored", 1.045),
     ]
     return Race("stored", contenders, rows, [level_3, track.shed.zstd], once=True)
+
+
+def observing(track: Track) -> Race:
+    """What it costs to know a dump: with another first byte it is packed as raw bytes."""
+    contenders, rows, vaults = {}, [], []
+
+    def pack(vault, prepare, dump) -> Contender:
+        def contender():
+            prepare()
+            figures = vault.feed(["cat", dump])
+            track.check_once(vault, dump)
+            return {"CPU": figures["last"]}
+
+        return contender
+
+    def first(vault, day1, _):
+        return pack(vault, vault.clear, day1)
+
+    def next_day(vault, day1, day2):
+        return pack(vault, lambda: vault.recall(day1), day2)
+
+    for form, name in forms.FORMS.items():
+        for what, day, run, target in (("first", "first pack", first, 1.03), ("next", "next-day pack", next_day, 1.08)):
+            pair = [f"{name}, {what}", f"{name}, {what}, as raw bytes"]
+            for contender, raw in zip(pair, (False, True)):
+                vault = track.shed.vault_with(name=contender)
+                contenders[contender] = run(vault, *(forms.path(track.corpus, form, day, raw) for day in (1, 2)))
+                vaults.append(vault)
+            rows.append(Row(f"observe-{form}-{what}", f"knowing the dump, {day}, CPU of vault", *pair, "CPU", target))
+    return Race("observe", contenders, rows, vaults, times=5)
 
 
 def noise(track: Track) -> Race:

@@ -123,8 +123,9 @@ class Borg(Tool):
 class Vault(Tool):
     packages: dict[str, str] = {}
 
-    def __init__(self, work: Path, program: Path, *options: str, threads: int | None = None):
-        super().__init__(work, " ".join(["vault", *options, *([f"--threads {threads}"] if threads else [])]))
+    def __init__(self, work: Path, program: Path, *options: str, threads: int | None = None, name: str = ""):
+        own_name = " ".join(["vault", *options, *([f"--threads {threads}"] if threads else [])])
+        super().__init__(work, name or own_name)
         self.options, self.threads = options, ["--threads", threads] if threads else []
         self.key_file = self.secrets / "vault.key"
         self.command = [program, "--quiet", "--store", self.store, "--key-file", self.key_file]
@@ -151,8 +152,8 @@ class Shed:
         self.restic, self.borg = Restic(work), Borg(work)
         self.vault = self.vault_with()
 
-    def vault_with(self, *options: str, threads: int | None = None) -> Vault:
-        return Vault(self.work, self.program, *options, threads=threads)
+    def vault_with(self, *options: str, threads: int | None = None, name: str = "") -> Vault:
+        return Vault(self.work, self.program, *options, threads=threads, name=name)
 
     def clean(self):
         """Leaves nothing but the corpus."""

@@ -6,7 +6,7 @@
 //!
 //! What outside literals is neither a value nor the end of a line is rare. Here the scanner stops, and its caller takes over.
 
-use crate::dump::blocks::{BLOCK_BYTES, Block, Registers, Scan, Set, last, padded};
+use crate::dump::blocks::{BLOCK_BYTES, Block, Registers, Scan, Set, ones, padded};
 
 /// What outside literals ends a line, or is not for this scanner.
 static STOPS: Set = Set::new(b"\n\"$");
@@ -23,8 +23,8 @@ pub(super) struct Values {
     registers: Registers,
     /// The end of a statement, and what the one under way began with, up to its values; empty if that is not known, or the next one may not be told by it.
     head: Vec<u8>,
-    /// All ones inside a literal.
-    inside: u64,
+    /// Inside a literal.
+    inside: bool,
     /// The statement under way begins as the one before.
     alike: bool,
 }
@@ -74,7 +74,7 @@ impl Values {
 
     /// Whether it is inside a literal.
     pub(super) fn in_literal(&self) -> bool {
-        self.inside != 0
+        self.inside
     }
 
     /// Goes on at `from`. Of statements that begin as the one before, any number is passed in one go.
@@ -99,7 +99,7 @@ impl Scan for Pass<'_> {
         let Pass { values, bytes, from } = self;
         let mut way = Way::<B>::new(proof, values, bytes);
         let (groups, rest) = bytes.get(from..).unwrap_or_default().as_chunks();
-        let (mut base, mut stopped, mut found) = (from, None, [0; GROUP]);
+        let (mut base, mut stopped, mut found) = (from, None, Found { quotes: [0; _], stops: [0; _] });
         for group in groups.iter().chain([&padded(rest)]) {
             stopped = way.group(group, base, &mut found);
             if stopped.is_some() {
@@ -107,8 +107,8 @@ impl Scan for Pass<'_> {
             }
             base += GROUP_BYTES;
         }
-        let Way { inside, lines, ended, lines_ended, .. } = way;
-        values.inside = if stopped.is_some() { 0 } else { inside };
+        let Way { quotes, lines, ended, lines_ended, .. } = way;
+        values.inside = stopped.is_none() && ones(quotes) % 2 == 1;
         Passed {
             at: stopped.unwrap_or(bytes.len()),
             ended: (ended > 0).then_some(ended),
@@ -122,6 +122,13 @@ impl Scan for Pass<'_> {
 const GROUP: usize = u64::BITS as usize;
 const GROUP_BYTES: usize = GROUP * BLOCK_BYTES;
 
+/// What stands in the blocks of a group.
+struct Found {
+    /// Before each block, and behind the last one: all quotes so far, exclusive or.
+    quotes: [u64; GROUP + 1],
+    stops: [u64; GROUP],
+}
+
 /// The way through the values.
 struct Way<'a, B: Block> {
     proof: B::Proof,
@@ -131,8 +138,8 @@ struct Way<'a, B: Block> {
     /// What it begins with, and which bits those are; of an empty one zeros, which no statement begins with.
     head_block: B,
     head_bits: u64,
-    /// All ones inside a literal.
-    inside: u64,
+    /// Quotes that went by.
+    quotes: u64,
     /// Lines that ended.
     lines: u64,
     /// Where the last statement ended, if one did, and how many lines had up to there.
@@ -151,7 +158,7 @@ impl<'a, B: Block> Way<'a, B> {
             head,
             head_block: B::new(proof, &padded(fits)),
             head_bits: u64::MAX.checked_shr((BLOCK_BYTES - fits.len()) as u32).unwrap_or(u64::MAX),
-            inside: values.inside,
+            quotes: u64::from(values.inside),
             lines: 0,
             ended: 0,
             lines_ended: 0,
@@ -163,20 +170,25 @@ impl<'a, B: Block> Way<'a, B> {
     /// A line ends in every block or two, and no processor can guess in which. So all are gone over in the same steps first; of those in which there is
     /// something, most have one stop, and almost all turn out the same.
     #[inline(always)]
-    fn group(&mut self, group: &[u8; GROUP_BYTES], base: usize, found: &mut [u64; GROUP]) -> Option<usize> {
-        let mut some = 0_u64;
+    fn group(&mut self, group: &[u8; GROUP_BYTES], base: usize, found: &mut Found) -> Option<usize> {
+        let (mut some, mut quotes) = (0_u64, self.quotes);
         let (blocks, _) = group.as_chunks();
         for (number, block) in blocks.iter().enumerate() {
             let block = B::new(self.proof, block);
-            let literal = block.odd(block.is(b'\'')) ^ self.inside;
-            self.inside = last(literal);
-            let stops = block.find(&STOPS) & !literal;
-            found[number] = stops;
+            found.quotes[number] = quotes;
+            quotes ^= block.is(b'\'');
+            let stops = block.find(&STOPS);
+            found.stops[number] = stops;
             some |= u64::from(stops != 0) << number;
         }
+        found.quotes[GROUP] = quotes;
+        self.quotes = quotes;
         while some != 0 {
             let number = some.trailing_zeros() as usize;
-            let mut stops = found[number];
+            let before = found.quotes[number];
+            let quotes = before ^ found.quotes[number + 1];
+            let literal = self.head_block.odd(quotes) ^ 0_u64.wrapping_sub(ones(before) & 1);
+            let mut stops = found.stops[number] & !literal;
             while stops != 0 {
                 let at = base + number * BLOCK_BYTES + stops.trailing_zeros() as usize;
                 if !self.goes_on(at) && !self.in_head(at) {
