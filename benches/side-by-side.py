@@ -42,7 +42,7 @@ def arguments() -> argparse.Namespace:
         parser.add_argument(name, metavar=metavar, type=kind, default=default, help=f"{about} [default: %(default)s]")
 
     work = Path(tempfile.gettempdir()).resolve() / "vault-side-by-side"
-    option("--work", "DIR", work, "where the dumps are kept and the stores made, 12 GB")
+    option("--work", "DIR", work, "where the dumps are kept and the stores made, 14 GB")
     option("--rows", "PATTERN,…", "*", "only these rows, as the shell matches names")
     option("--runs", "N", 5, "runs of each contender")
     option("--scale", "N", 50, "of pgbench and all tables; 50 gives 1.3 GB of dump")

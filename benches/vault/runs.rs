@@ -5,32 +5,15 @@ use divan::counter::BytesCount;
 use vault::pipeline::pack::PackOptions;
 use vault::store::memory::MemoryStore;
 
-use crate::inputs::{DUMP_BYTES, copy_rows, insert_rows, mysqldump_rows};
+use crate::inputs::{DUMP_BYTES, copy_rows};
 use crate::world::{Outside, defaults, pack_bytes, ring, unpack_bytes};
 
 /// Long enough that starting and ending do not count.
 const RUN_BYTES: usize = 16 * DUMP_BYTES;
 
-/// How the rows are written.
-#[derive(Clone, Copy, Debug)]
-enum Rows {
-    Copy,
-    Insert,
-    Mysql,
-}
-
 /// A dump that nobody calls cut short, since it lacks its head: it is packed as raw bytes, and not observed.
-fn dump_of(rows: Rows) -> Vec<u8> {
-    let dump = match rows {
-        Rows::Copy => copy_rows(RUN_BYTES + 100),
-        Rows::Insert => insert_rows(RUN_BYTES + 100),
-        Rows::Mysql => mysqldump_rows(RUN_BYTES + 100),
-    };
-    [b"x", &dump[..RUN_BYTES]].concat()
-}
-
 fn dump() -> Vec<u8> {
-    dump_of(Rows::Copy)
+    [b"x", &copy_rows(RUN_BYTES + 100)[..RUN_BYTES]].concat()
 }
 
 fn options(threads: usize) -> PackOptions {
@@ -39,17 +22,7 @@ fn options(threads: usize) -> PackOptions {
 
 #[divan::bench(args = [1, 2], sample_count = 10)]
 fn pack_first(bencher: Bencher, threads: usize) {
-    first(bencher, threads, Rows::Copy);
-}
-
-/// What observing is compared with.
-#[divan::bench(args = [Rows::Copy, Rows::Insert, Rows::Mysql], sample_count = 10)]
-fn unobserved_first(bencher: Bencher, rows: Rows) {
-    first(bencher, 1, rows);
-}
-
-fn first(bencher: Bencher, threads: usize, rows: Rows) {
-    let (dump, ring) = (dump_of(rows), ring("bench"));
+    let (dump, ring) = (dump(), ring("bench"));
     bencher.counter(BytesCount::of_slice(&dump)).bench(|| {
         let (outside, store) = (Outside::new("bench"), MemoryStore::new());
         let packed = pack_bytes(&outside, &store, &ring, options(threads), &dump).expect("packs");
@@ -61,17 +34,7 @@ fn first(bencher: Bencher, threads: usize, rows: Rows) {
 /// The next day: nothing changed, so nothing is compressed.
 #[divan::bench(args = [1, 2], sample_count = 10)]
 fn pack_again(bencher: Bencher, threads: usize) {
-    again(bencher, threads, Rows::Copy);
-}
-
-/// What observing is compared with.
-#[divan::bench(args = [Rows::Copy, Rows::Insert, Rows::Mysql], sample_count = 10)]
-fn unobserved_again(bencher: Bencher, rows: Rows) {
-    again(bencher, 1, rows);
-}
-
-fn again(bencher: Bencher, threads: usize, rows: Rows) {
-    let (dump, ring, store) = (dump_of(rows), ring("bench"), MemoryStore::new());
+    let (dump, ring, store) = (dump(), ring("bench"), MemoryStore::new());
     pack_bytes(&Outside::new("first"), &store, &ring, options(2), &dump).expect("packs");
     let first = store.snapshot();
     bencher
