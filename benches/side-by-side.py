@@ -124,7 +124,7 @@ def main() -> int:
     if given.list:
         for race in chosen:
             for row in race.rows:
-                print(f"{row.name:18} {row.work}: {row.ours} against {row.theirs or 'a limit'}")
+                print(f"{row.name:24} {row.work}: {row.ours} against {row.theirs or 'a limit'}")
         return 0
     require(chosen)
     if not given.vault.exists():

@@ -96,7 +96,7 @@ def make(directory: Path, scale: int):
 
 
 def escaped(row: Row) -> Row:
-    """Every third note has a newline, which mysqldump writes with a backslash."""
+    """Every third note of some words has a newline, which mysqldump writes with a backslash."""
     return (*row[:2], row[2].replace(" ", "\\n", 1), *row[3:]) if row[0] % 3 == 0 else row
 
 

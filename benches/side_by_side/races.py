@@ -253,7 +253,7 @@ def observing(track: Track) -> Race:
             prepare()
             figures = vault.feed(["cat", dump])
             track.check_once(vault, dump)
-            return {"CPU": figures["last"]}
+            return figures | {"cpu": figures["last"]}
 
         return contender
 
@@ -270,7 +270,7 @@ def observing(track: Track) -> Race:
                 vault = track.shed.vault_with(name=contender)
                 contenders[contender] = run(vault, *(forms.path(track.corpus, form, day, raw) for day in (1, 2)))
                 vaults.append(vault)
-            rows.append(Row(f"observe-{form}-{what}", f"knowing the dump, {day}, CPU of vault", *pair, "CPU", target))
+            rows.append(Row(f"observe-{form}-{what}", f"knowing the dump, {day}, CPU of vault", *pair, "cpu", target))
     return Race("observe", contenders, rows, vaults, times=5)
 
 

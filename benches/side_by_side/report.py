@@ -56,7 +56,7 @@ def shown(runs: list[dict[str, float]], figure: str) -> str:
     median = measure.median(runs, figure)
     if figure == "wall":
         return f"{median:.2f} s ({measure.median(runs, 'cpu'):.2f} CPU s)"
-    if figure in ("cpu", "CPU"):
+    if figure == "cpu":
         return f"{median:.2f} CPU s"
     return f"{median / 1e6:.2f} MB" if figure == "stored" else f"{median:.0f} MiB"
 

@@ -86,9 +86,9 @@ impl Registers {
     }
 }
 
-/// Less than a block, or than some blocks, and zeros behind it.
-pub(super) fn padded<const BYTES: usize>(rest: &[u8]) -> [u8; BYTES] {
-    let mut padded = [0; BYTES];
+/// A block at most, and zeros behind it.
+pub(super) fn padded(rest: &[u8]) -> [u8; BLOCK_BYTES] {
+    let mut padded = [0; BLOCK_BYTES];
     padded[..rest.len()].copy_from_slice(rest);
     padded
 }

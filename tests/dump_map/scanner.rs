@@ -144,13 +144,14 @@ fn compare(script: &[u8], slab: usize) {
 }
 
 /// What could mislead a mapper, and what it has to find all the same.
-const PIECES: [&str; 56] = [
+const PIECES: [&str; 57] = [
     "CREATE VIEW public.v AS\n WITH stdin AS (\n         SELECT 1 AS a\n        )\n SELECT a\n   FROM stdin;\n",
     "CREATE VIEW public.w AS SELECT\nCOPY FROM stdin;\n",
     "-COPY public.t FROM stdin;\n",
     "INSERT INTO public.t VALUES (2, 'b');\n",
     "INSERT INTO public.u VALUES (3, 'c');\nINSERT INTO public.u VALUES(4);\nINSERT INTO public.u VALUES(5);\n",
     "INSERT INTO public.t VALUES (2, 'b')\nON CONFLICT DO NOTHING;\n",
+    "INSERT INTO public.t VALUES (1),\n \n\t\n(2);\n",
     "CREATE TABLE public.t (\n    id integer DEFAULT 1,\n    \"a;b\" text\n);\n",
     "ALTER TABLE public.t OWNER TO postgres;\n",
     "COPY public.t (id) FROM stdin;\n1\n2\n\\.\n",

@@ -30,7 +30,8 @@ pub(super) trait Sink {
     fn has_values(&self) -> bool;
     /// Whether what follows are values of an `INSERT`.
     fn in_values(&self) -> bool;
-    /// Some of them, which so many lines end in, and of which `last` is the last byte that is not white space.
+    /// Some of them: so many lines that end in a comma, and what follows; `last` is the last byte that is not white space. The end of the last
+    /// line is told by itself.
     fn values(&mut self, lines: u64, last: Option<u8>);
     /// A statement at `begin` begins as the last one did that reached its values. Whether it may be told by that.
     fn repeat(&mut self, begin: u64) -> bool;

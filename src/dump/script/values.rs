@@ -36,7 +36,7 @@ pub(super) struct Passed {
     pub(super) at: usize,
     /// Where the last statement ended that another one like it follows.
     pub(super) ended: Option<usize>,
-    /// Lines that ended up to there.
+    /// Lines that ended up to there, that of each end among them.
     pub(super) before: u64,
     /// Lines that ended behind it.
     pub(super) behind: u64,
@@ -98,14 +98,21 @@ impl Scan for Pass<'_> {
     fn go<B: Block>(self, proof: B::Proof) -> Passed {
         let Pass { values, bytes, from } = self;
         let mut way = Way::<B>::new(proof, values, bytes);
-        let (groups, rest) = bytes.get(from..).unwrap_or_default().as_chunks();
-        let (mut base, mut stopped, mut found) = (from, None, Found { quotes: [0; _], stops: [0; _] });
-        for group in groups.iter().chain([&padded(rest)]) {
-            stopped = way.group(group, base, &mut found);
-            if stopped.is_some() {
-                break;
-            }
-            base += GROUP_BYTES;
+        let (mut blocks, rest) = bytes.get(from..).unwrap_or_default().as_chunks();
+        let mut found = Found { quotes: [0; _], stops: [0; _] };
+        let (mut base, mut size, mut stopped) = (from, GROUP_FIRST, None);
+        while stopped.is_none() && !blocks.is_empty() {
+            let (group, after) = blocks.split_at(size.min(blocks.len()));
+            stopped = match <&[_; GROUP]>::try_from(group) {
+                // Compiled for its length.
+                Ok(whole) => way.group(whole, base, &mut found),
+                Err(_) => way.group(group, base, &mut found),
+            };
+            base += group.len() * BLOCK_BYTES;
+            (blocks, size) = (after, GROUP.min(2 * size));
+        }
+        if stopped.is_none() && !rest.is_empty() {
+            stopped = way.group(&[padded(rest)], base, &mut found);
         }
         let Way { quotes, lines, ended, lines_ended, .. } = way;
         values.inside = stopped.is_none() && ones(quotes) % 2 == 1;
@@ -120,11 +127,12 @@ impl Scan for Pass<'_> {
 
 /// Blocks that are gone over before what stands in them is looked at: one for each bit of a number.
 const GROUP: usize = u64::BITS as usize;
-const GROUP_BYTES: usize = GROUP * BLOCK_BYTES;
+/// Blocks of the first group: a scan may be short.
+const GROUP_FIRST: usize = 2;
 
 /// What stands in the blocks of a group.
 struct Found {
-    /// Before each block, and behind the last one: all quotes so far, exclusive or.
+    /// What the quotes are before each block, and behind the last one.
     quotes: [u64; GROUP + 1],
     stops: [u64; GROUP],
 }
@@ -138,7 +146,7 @@ struct Way<'a, B: Block> {
     /// What it begins with, and which bits those are; of an empty one zeros, which no statement begins with.
     head_block: B,
     head_bits: u64,
-    /// Quotes that went by.
+    /// Where in their blocks all quotes stood, exclusive or: an odd number of ones inside a literal.
     quotes: u64,
     /// Lines that ended.
     lines: u64,
@@ -170,10 +178,9 @@ impl<'a, B: Block> Way<'a, B> {
     /// A line ends in every block or two, and no processor can guess in which. So all are gone over in the same steps first; of those in which there is
     /// something, most have one stop, and almost all turn out the same.
     #[inline(always)]
-    fn group(&mut self, group: &[u8; GROUP_BYTES], base: usize, found: &mut Found) -> Option<usize> {
+    fn group(&mut self, group: &[[u8; BLOCK_BYTES]], base: usize, found: &mut Found) -> Option<usize> {
         let (mut some, mut quotes) = (0_u64, self.quotes);
-        let (blocks, _) = group.as_chunks();
-        for (number, block) in blocks.iter().enumerate() {
+        for (number, block) in group.iter().enumerate() {
             let block = B::new(self.proof, block);
             found.quotes[number] = quotes;
             quotes ^= block.is(b'\'');
@@ -181,7 +188,7 @@ impl<'a, B: Block> Way<'a, B> {
             found.stops[number] = stops;
             some |= u64::from(stops != 0) << number;
         }
-        found.quotes[GROUP] = quotes;
+        found.quotes[group.len()] = quotes;
         self.quotes = quotes;
         while some != 0 {
             let number = some.trailing_zeros() as usize;

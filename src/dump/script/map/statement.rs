@@ -94,7 +94,7 @@ impl Statement {
         self.part == Part::Values && self.depth == 0
     }
 
-    /// Some values, of so many lines.
+    /// Some values; so many of their lines ended in a comma, before other values.
     pub(super) fn values(&mut self, lines: u64, last: Option<u8>) {
         self.lines += lines;
         self.last = last.unwrap_or(self.last);
@@ -159,7 +159,11 @@ impl Statement {
     pub(super) fn line_end(&mut self) -> bool {
         self.end_word();
         self.literal = None;
-        self.lines += u64::from(self.part == Part::Values && self.last == b',');
+        if self.part == Part::Values && self.last == b',' {
+            self.lines += 1;
+            // A line of white space behind it is none.
+            self.last = 0;
+        }
         self.is_ended()
     }
 

@@ -74,6 +74,8 @@ proptest! {
         cuts in prop::collection::vec(1_usize..150, 0..10),
     ) {
         let text: String = pieces.into_iter().map(|piece| PIECES[piece]).collect();
+        // Long enough that what is looked at together ends anywhere.
+        let text = text.replace('`', &"-".repeat(777));
         for registers in Registers::all() {
             compare(registers, text.as_bytes(), &cuts);
         }
