@@ -27,7 +27,7 @@ use memchr::{memchr, memchr3};
 
 use super::rows::{self, ROWS_END};
 use super::sink::Sink;
-use super::values::Values;
+use super::values::{FIRST_OF_MANY, Values};
 use crate::dump::blocks::Registers;
 use crate::dump::line::Line;
 use crate::dump::shortfall::Seen;
@@ -196,7 +196,7 @@ impl Lexer {
     fn code(&mut self, bytes: &[u8], at: usize, sink: &mut impl Sink) -> usize {
         if sink.in_values() {
             self.state = State::Values;
-            return 0;
+            return self.many_rows(bytes, at, sink);
         }
         let rest = &bytes[at..];
         self.copy.follow(rest);
@@ -213,6 +213,20 @@ impl Lexer {
         match stop {
             Some(stop) => stop + self.stop_in_code(bytes, at + stop, sink),
             None => rest.len(),
+        }
+    }
+
+    /// At the values of a statement, which begin with a line: how much of it is its head, if it can be told by that.
+    fn many_rows(&mut self, bytes: &[u8], at: usize, sink: &mut impl Sink) -> usize {
+        let Some(begin) = self.begin.take() else { return 0 };
+        let end = at - 1 + FIRST_OF_MANY.len();
+        match bytes.get(begin..end) {
+            Some(head) if head.ends_with(FIRST_OF_MANY) => {
+                self.values.begin(head, true);
+                sink.values(0, Some(b'('));
+                end - at
+            }
+            _ => 0,
         }
     }
 

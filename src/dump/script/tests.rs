@@ -76,13 +76,17 @@ fn run(script: &[u8], slab: usize, long: bool) -> (Vec<MapEntry>, Verdict) {
 }
 
 /// What may be repeated, and what may stand between.
-const PIECES: [&str; 40] = [
+const PIECES: [&str; 44] = [
     "INSERT INTO public.t VALUES (1, 'a');\n",
     "INSERT INTO public.t VALUES (1, 'a');\n",
     "INSERT INTO public.t VALUES (1, 'a');\nINSERT INTO public.t VALUES (2, 'it''s');\nINSERT INTO public.t VALUES (3, '(');\n",
     "INSERT INTO public.t VALUES (1), (2);\n",
     "INSERT INTO public.t VALUES (1),\n\t(2),\n(3) ,\n (4);\n",
     "INSERT INTO public.t VALUES\n\t(1),\n\t(2);\n",
+    "INSERT INTO public.t VALUES\n\t(1, '(');\nINSERT INTO public.t VALUES\n\t(2),\n\t('\n');\nINSERT INTO public.t VALUES\n (3);\n",
+    "INSERT INTO public.t\n-- it's\nVALUES\n\t(1);\n",
+    "INSERT INTO public.t VALUES\n--\n-- PostgreSQL database dump complete\n--\n\t(1);\n",
+    "INSERT INTO public.t (\"a'b\") VALUES\n\t(1);\n",
     "INSERT INTO public.u VALUES(1);\nINSERT INTO public.u VALUES(2);\n",
     "INSERT INTO u VALUES (1);\nINSERT INTO u VALUES (2);\n",
     "INSERT INTO public.\"T\" (a, \"b(\") VALUES (1, 'x');\n",

@@ -17,6 +17,9 @@ const HEAD_BYTES_MAX: usize = 16_384;
 /// What ends a statement, before the head of the next one.
 const END: &[u8; 2] = b";\n";
 
+/// What stands between `VALUES` and the first of many rows.
+pub(super) const FIRST_OF_MANY: &[u8; 3] = b"\n\t(";
+
 /// The values of a statement, and of those behind it that begin as it did.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Values {
@@ -53,8 +56,10 @@ impl Values {
     /// there, nothing is told by it.
     pub(super) fn begin(&mut self, head: &[u8], whole: bool) {
         self.forget();
-        // Of a statement that begins so nothing but its rows is to be found out: it has one, and neither literals nor lines before it.
-        let plain = head.ends_with(b"(") && !head.iter().any(|byte| matches!(byte, b'\'' | b'\n'));
+        // Of a statement that begins so nothing but its rows is to be found out: it has one, and neither literals nor lines before it, but for
+        // the line that ends before the first of many rows.
+        let words = head.strip_suffix(FIRST_OF_MANY).or(head.strip_suffix(b"("));
+        let plain = words.is_some_and(|words| !words.iter().any(|byte| matches!(byte, b'\'' | b'\n')));
         if whole && plain && head.len() <= HEAD_BYTES_MAX {
             self.head.extend_from_slice(END);
             self.head.extend_from_slice(head);
