@@ -5,7 +5,7 @@ mod common;
 use std::io::{Cursor, Read};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::stores::{Hooked, Snapshot, restored};
 use common::world::*;
@@ -133,6 +133,9 @@ fn the_first_error_is_the_one_that_is_reported() {
     assert_eq!(error.class(), FailureClass::Source, "{error}");
 }
 
+/// How long a busy machine may take to write a few megabytes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Gives the next dump when all of the one before is with the store, or when that has failed; and breaks off in the end, or not.
 struct Patient {
     dumps: Vec<Cursor<Vec<u8>>>,
@@ -155,10 +158,14 @@ impl Read for Patient {
             return Ok(read);
         }
         self.dumps.remove(0);
-        let mut before = 0;
-        while self.store.operations() < self.failed && before != self.store.operations() {
+        let (mut before, begun) = (0, Instant::now());
+        while self.store.operations() < self.failed && begun.elapsed() < PATIENCE {
+            // Where nothing fails it is all there when nothing more comes.
+            if self.failed == u64::MAX && before == self.store.operations() {
+                break;
+            }
             before = self.store.operations();
-            std::thread::sleep(Duration::from_millis(300));
+            std::thread::sleep(Duration::from_millis(500));
         }
         let now = self.store.operations();
         let _ = self.seen.1.compare_exchange(0, now, Ordering::SeqCst, Ordering::SeqCst);
