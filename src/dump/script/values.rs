@@ -33,7 +33,7 @@ pub(super) struct Values {
 }
 
 /// Where a scan came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Passed {
     /// Where it stopped: at the end of a line, at what it does not know, or at the end of the slab.
     pub(super) at: usize,
